@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// parallel_for on std::thread: for ThreadSanitizer (to which libgomp looks like a race) and for
+// compilers without libgomp. Workers sleep between calls.
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/threads.h"
+
+namespace laconic {
+
+namespace {
+thread_local bool inside_parallel_region = false;
+}  // namespace
+
+struct Threads::Workers {
+  explicit Workers(std::size_t extra) {
+    for (std::size_t i = 0; i < extra; ++i) {
+      threads.emplace_back([this, index = i + 1] { work(index); });
+    }
+  }
+
+  ~Workers() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  void do_range(std::size_t range) {
+    try {
+      function(context, items * range / ranges, items * (range + 1) / ranges, range);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  }
+
+  void work(std::size_t index) {
+    inside_parallel_region = true;
+    std::size_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [&] { return stop || generation != seen; });
+        if (stop) return;
+        seen = generation;
+      }
+      if (index < ranges) do_range(index);
+      std::lock_guard lock(mutex);
+      if (--pending == 0) done.notify_one();
+    }
+  }
+
+  std::mutex call;  // one parallel_for at a time
+  std::mutex mutex;
+  std::condition_variable wake, done;
+  std::vector<std::thread> threads;
+  RangeFunction function = nullptr;
+  void* context = nullptr;
+  std::size_t items = 0, ranges = 0, pending = 0, generation = 0;
+  std::exception_ptr failure;
+  bool stop = false;
+};
+
+Threads::Threads(std::size_t count) : count_(count == 0 ? available_cores() : count) {
+  if (count_ > 1) workers_ = std::make_unique<Workers>(count_ - 1);
+}
+Threads::~Threads() = default;
+
+void Threads::run(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
+  if (n == 0) return;
+  const std::size_t ranges =
+      std::clamp<std::size_t>(n / std::max<std::size_t>(grain, 1), 1, count_);
+  if (ranges == 1 || inside_parallel_region) {
+    function(context, 0, n, 0);
+    return;
+  }
+  Workers& team = *workers_;
+  std::lock_guard one_at_a_time(team.call);
+  {
+    std::lock_guard lock(team.mutex);
+    team.function = function;
+    team.context = context;
+    team.items = n;
+    team.ranges = ranges;
+    team.pending = team.threads.size();
+    team.failure = nullptr;
+    ++team.generation;
+  }
+  team.wake.notify_all();
+  inside_parallel_region = true;
+  team.do_range(0);
+  inside_parallel_region = false;
+  std::unique_lock lock(team.mutex);
+  team.done.wait(lock, [&] { return team.pending == 0; });
+  if (team.failure) std::rethrow_exception(team.failure);
+}
+
+}  // namespace laconic
