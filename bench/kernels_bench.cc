@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Kernels one by one: bytes per second, also as a share of the read bandwidth measured at the start
+// of the same run, and floating point operations per second. LACONIC_BENCH_THREADS sets the team.
+//
+// Every iteration streams other weights than the last one, from a pool that exceeds the caches, as
+// a model's layers do.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/elementwise.h"
+#include "kernels/linear.h"
+#include "kernels/quantize.h"
+#include "kernels/system.h"
+
+namespace {
+
+using namespace laconic;
+
+constexpr std::size_t kPoolBytes = std::size_t{256} << 20;
+
+struct Machine {
+  Threads threads;
+  double read_bandwidth;  // bytes per second
+};
+
+std::vector<float> random_floats(std::size_t n) {
+  std::minstd_rand generator(1);
+  std::vector<float> out(n);
+  for (float& value : out) {
+    value = static_cast<float>(generator() % 2001) / 1000.0f - 1.0f;
+  }
+  return out;
+}
+
+// Copies of one random matrix, enough of them to exceed the caches.
+std::vector<std::byte> weight_pool(DType type, std::size_t rows, std::size_t cols) {
+  const std::size_t bytes = rows * row_bytes(type, cols);
+  std::vector<std::byte> pool(std::max<std::size_t>(kPoolBytes / bytes, 1) * bytes);
+  const std::vector<float> row = random_floats(cols);
+  quantize_row(type, row.data(), cols, pool.data());
+  const std::size_t stride = row_bytes(type, cols);
+  for (std::size_t at = stride; at < pool.size(); at += stride) {
+    std::copy_n(pool.data(), stride, pool.data() + at);
+  }
+  return pool;
+}
+
+void report(benchmark::State& state, const Machine& machine, std::size_t bytes, std::size_t flops) {
+  using benchmark::Counter;
+  const auto total = static_cast<double>(state.iterations());
+  const double moved = static_cast<double>(bytes) * total;
+  state.counters["GB/s"] = Counter(moved * 1e-9, Counter::kIsRate);
+  state.counters["%read"] = Counter(100 * moved / machine.read_bandwidth, Counter::kIsRate);
+  state.counters["GFLOP/s"] = Counter(static_cast<double>(flops) * total * 1e-9, Counter::kIsRate);
+}
+
+void decode(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
+            std::size_t cols, std::size_t n) {
+  const std::vector<std::byte> pool = weight_pool(type, rows, cols);
+  const std::vector<float> x = random_floats(n * cols);
+  std::vector<float> y(n * rows);
+  WeightView w{type, pool.data(), rows, cols};
+  for (auto _ : state) {
+    linear_decode(machine.threads, w, x.data(), n, y.data());
+    benchmark::ClobberMemory();
+    w.data += w.bytes();
+    if (w.data + w.bytes() > pool.data() + pool.size()) w.data = pool.data();
+  }
+  report(state, machine, w.bytes(), 2 * n * rows * cols);
+}
+
+void prompt(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
+            std::size_t cols, std::size_t n) {
+  const std::vector<std::byte> pool = weight_pool(type, rows, cols);
+  const std::vector<float> x = random_floats(n * cols);
+  std::vector<float> y(n * rows);
+  const WeightView w{type, pool.data(), rows, cols};
+  PromptLinear linear(machine.threads);
+  for (auto _ : state) {
+    linear.run(w, x.data(), n, y.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, machine, w.bytes(), 2 * n * rows * cols);
+}
+
+// One KV head per thread at a time, `heads` of them in all, each with its own pages.
+void cache_attention(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
+                     std::size_t head_dim, std::size_t queries, bool logits_only) {
+  const std::size_t bytes = page_bytes(type, head_dim);
+  const std::size_t pages = (rows + kPageRows - 1) / kPageRows;
+  const std::size_t heads = std::max<std::size_t>(kPoolBytes / (pages * bytes), 2);
+  const std::vector<std::byte> pool = weight_pool(type, heads * pages * 2 * kPageRows, head_dim);
+  std::vector<const std::byte*> table(heads * pages);
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = pool.data() + i * bytes;
+  const std::vector<float> q = random_floats(queries * head_dim);
+  const std::vector<std::size_t> visible(queries, rows);
+  const std::size_t floats =
+      logits_only ? queries * rows : attend_scratch_floats(queries, head_dim);
+  std::vector<float> out(heads * queries * head_dim);
+  std::vector<float> scratch(heads * floats);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+  for (auto _ : state) {
+    machine.threads.parallel_for(heads, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t h = begin; h < end; ++h) {
+        const HeadRowsView kv{table.data() + h * pages, rows, head_dim, type};
+        float* at = scratch.data() + h * floats;
+        if (logits_only) {
+          key_logits(kv, 0, rows, q.data(), queries, scale, at);
+        } else {
+          attend(kv, q.data(), visible.data(), queries, scale, out.data() + h * queries * head_dim,
+                 at);
+        }
+      }
+    });
+    benchmark::ClobberMemory();
+  }
+  const std::size_t parts = logits_only ? 1 : 2;
+  report(state, machine, heads * rows * parts * row_bytes(type, head_dim),
+         heads * 2 * parts * queries * rows * head_dim);
+}
+
+void quantize(benchmark::State& state, Machine& machine, DType type, std::size_t n) {
+  const std::vector<float> in = random_floats(n);
+  std::vector<std::byte> out(row_bytes(type, n));
+  for (auto _ : state) {
+    quantize_row(type, in.data(), n, out.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, machine, n * sizeof(float), n);
+}
+
+template <typename Operation>
+void elementwise(benchmark::State& state, Machine& machine, std::size_t n, Operation operation) {
+  std::vector<float> a = random_floats(n);
+  const std::vector<float> b = random_floats(n);
+  for (auto _ : state) {
+    operation(a.data(), b.data(), n);
+    benchmark::ClobberMemory();
+  }
+  report(state, machine, n * sizeof(float), n);
+}
+
+void register_all(Machine& machine) {
+  const auto add = [&](const std::string& name, auto&& run) {
+    benchmark::RegisterBenchmark(name.c_str(), run)->UseRealTime()->Unit(benchmark::kMicrosecond);
+  };
+  struct Shape {
+    std::size_t rows, cols;
+  };
+  const DType all[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+  for (const Shape& shape : {Shape{4864, 896}, Shape{3072, 1024}, Shape{151936, 1024}}) {
+    for (DType type : all) {
+      for (std::size_t n : {1u, 4u, 8u}) {
+        add(fmt::format("decode/{}/{}x{}/n{}", dtype_name(type), shape.rows, shape.cols, n),
+            [=, &machine](benchmark::State& s) {
+              decode(s, machine, type, shape.rows, shape.cols, n);
+            });
+      }
+    }
+  }
+  for (DType type : all) {
+    for (std::size_t n : {16u, 128u, 512u}) {
+      add(fmt::format("prompt/{}/3072x1024/n{}", dtype_name(type), n),
+          [=, &machine](benchmark::State& s) { prompt(s, machine, type, 3072, 1024, n); });
+    }
+  }
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (std::size_t queries : {1u, 2u, 4u, 8u}) {
+      for (bool logits : {false, true}) {
+        add(fmt::format("{}/{}/8192x128/q{}", logits ? "key_logits" : "attend", dtype_name(type),
+                        queries),
+            [=, &machine](benchmark::State& s) {
+              cache_attention(s, machine, type, 8192, 128, queries, logits);
+            });
+      }
+    }
+  }
+  for (DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    add(fmt::format("quantize/{}/4096", dtype_name(type)),
+        [=, &machine](benchmark::State& s) { quantize(s, machine, type, 4096); });
+  }
+  const auto add_elementwise = [&](const char* name, auto operation) {
+    add(fmt::format("{}/4096", name),
+        [=, &machine](benchmark::State& s) { elementwise(s, machine, 4096, operation); });
+  };
+  add_elementwise("rms_norm",
+                  [](float* a, const float* b, std::size_t n) { rms_norm(a, b, 1e-6f, n, a); });
+  add_elementwise("swiglu", [](float* a, const float* b, std::size_t n) { swiglu(b, b, n, a); });
+  add_elementwise("softmax", [](float* a, const float*, std::size_t n) { softmax_in_place(a, n); });
+  add_elementwise("all_finite", [](float* a, const float*, std::size_t n) {
+    benchmark::DoNotOptimize(all_finite(a, n));
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* count = std::getenv("LACONIC_BENCH_THREADS");
+  Machine machine{Threads(count == nullptr ? 0 : std::strtoul(count, nullptr, 10)), 0};
+  machine.read_bandwidth = measure_read_bandwidth(machine.threads);
+  fmt::print(stderr, "{} threads, SIMD target {}, {:.1f} GB/s read\n", machine.threads.size(),
+             simd_target().name, machine.read_bandwidth * 1e-9);
+  register_all(machine);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The small operations between matrix products, one row at a time. All f32.
+#pragma once
+
+#include <cstddef>
+
+namespace laconic {
+
+// y = x / sqrt(mean(x^2) + eps) * weight. x and y may be the same.
+void rms_norm(const float* x /* [n] */, const float* weight /* [n] */, float eps, std::size_t n,
+              float* y /* [n] */);
+
+void add_in_place(float* y /* [n] */, const float* x /* [n] */, std::size_t n);
+
+// out = silu(gate) * up. out may be gate.
+void swiglu(const float* gate /* [n] */, const float* up /* [n] */, std::size_t n, float* out);
+
+// Softmax over n values in place; the largest is subtracted first. n = 0 does nothing.
+void softmax_in_place(float* x /* [n] */, std::size_t n);
+
+// Rotate-half RoPE of one head ("neox" order: element i pairs with i + d/2).
+void rope_in_place(float* head /* [d] */, const float* cos /* [d/2] */,
+                   const float* sin /* [d/2] */, std::size_t d);
+
+// Whether all n values are finite.
+bool all_finite(const float* x /* [n] */, std::size_t n);
+
+namespace reference {
+void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* y);
+void add_in_place(float* y, const float* x, std::size_t n);
+void swiglu(const float* gate, const float* up, std::size_t n, float* out);
+void softmax_in_place(float* x, std::size_t n);
+void rope_in_place(float* head, const float* cos, const float* sin, std::size_t d);
+bool all_finite(const float* x, std::size_t n);
+}  // namespace reference
+
+}  // namespace laconic

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/system.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "base/error.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/system.cc"
+#include "kernels/simd_targets.h"
+// Before the per-target headers.
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/widen-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace laconic {
+namespace HWY_NAMESPACE {
+
+// Reads every byte of [begin, end) words; the result only keeps the loads alive. Four chains and a
+// prefetch as far ahead as the decode kernel's.
+std::uint32_t read_all(const std::uint32_t* words, std::size_t begin, std::size_t end) {
+  const U32 d;
+  auto a = hn::Zero(d);
+  auto b = hn::Zero(d);
+  auto c = hn::Zero(d);
+  auto e = hn::Zero(d);
+  std::size_t i = begin;
+  for (; i + 4 * kLanes <= end; i += 4 * kLanes) {
+    hwy::Prefetch(words + i + 512);
+    a = hn::Xor(a, hn::LoadU(d, words + i));
+    b = hn::Xor(b, hn::LoadU(d, words + i + kLanes));
+    c = hn::Xor(c, hn::LoadU(d, words + i + 2 * kLanes));
+    e = hn::Xor(e, hn::LoadU(d, words + i + 3 * kLanes));
+  }
+  std::uint32_t rest = 0;
+  for (; i < end; ++i) rest ^= words[i];
+  const auto all = hn::Xor(hn::Xor(a, b), hn::Xor(c, e));
+  return hn::GetLane(hn::SumOfLanes(d, all)) ^ rest;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace laconic
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace laconic {
+
+HWY_EXPORT(read_all);
+
+namespace {
+
+struct Free {
+  void operator()(void* p) const { std::free(p); }
+};
+
+// Targets that this build has and this CPU runs, best first, whatever dispatch is restricted to.
+std::vector<std::int64_t> available_targets() {
+  const std::int64_t restricted = hwy::SupportedTargets();
+  hwy::SetSupportedTargetsForTest(0);
+  std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  hwy::SetSupportedTargetsForTest(restricted);
+  return targets;
+}
+
+}  // namespace
+
+SimdTarget simd_target() {
+  SimdTarget out;
+  const std::vector<std::int64_t> chosen = hwy::SupportedAndGeneratedTargets();
+  for (std::int64_t target : available_targets()) out.available.push_back(hwy::TargetName(target));
+  out.name = chosen.empty() ? "none" : hwy::TargetName(chosen.front());
+#if HWY_ARCH_X86
+  if (__builtin_cpu_supports("avx512vnni")) out.features.push_back("avx512vnni");
+  if (__builtin_cpu_supports("avx512bf16")) out.features.push_back("avx512bf16");
+#endif
+  return out;
+}
+
+void force_simd_target(const std::string& name) {
+  std::string known;
+  for (std::int64_t target : available_targets()) {
+    if (name == hwy::TargetName(target)) {
+      hwy::SetSupportedTargetsForTest(target);
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(hwy::TargetName(target));
+  }
+  throw_usage("SIMD target \"{}\" is not available here, choose one of: {}", name, known);
+}
+
+double measure_read_bandwidth(Threads& threads, std::size_t bytes, std::size_t probes) {
+  constexpr std::size_t kAlignment = 4096;
+  const std::size_t size = std::max<std::size_t>(bytes / kAlignment, 1) * kAlignment;
+  const std::unique_ptr<std::uint32_t, Free> buffer(
+      static_cast<std::uint32_t*>(std::aligned_alloc(kAlignment, size)));
+  if (!buffer) throw_resource("{} bytes for the bandwidth probe cannot be allocated", size);
+  const std::size_t words = size / sizeof(std::uint32_t);
+  // Real pages, and on machines with several memory nodes near the thread that reads them.
+  threads.parallel_for(words, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::fill(buffer.get() + begin, buffer.get() + end, 0x5a5a5a5au);
+  });
+  const auto kernel = HWY_DYNAMIC_DISPATCH(read_all);
+  std::vector<std::uint32_t> results(threads.size());
+  std::vector<double> rates;
+  for (std::size_t probe = 0; probe < std::max<std::size_t>(probes, 1); ++probe) {
+    const auto start = std::chrono::steady_clock::now();
+    threads.parallel_for(words, 1, [&](std::size_t begin, std::size_t end, std::size_t thread) {
+      results[thread] = kernel(buffer.get(), begin, end);
+    });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    rates.push_back(static_cast<double>(size) / std::max(seconds.count(), 1e-9));
+  }
+  const auto middle = rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2);
+  std::nth_element(rates.begin(), middle, rates.end());
+  return *middle;
+}
+
+}  // namespace laconic
+#endif  // HWY_ONCE

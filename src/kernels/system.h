@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernels run on: the SIMD target that dispatch chose, and the machine's read bandwidth.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/threads.h"
+
+namespace laconic {
+
+struct SimdTarget {
+  std::string name;                    // Highway's name of the chosen target, e.g. "AVX3"
+  std::vector<std::string> features;   // sub-level the CPU has, e.g. "avx512vnni", "avx512bf16"
+  std::vector<std::string> available;  // targets that this build and this CPU share
+};
+
+SimdTarget simd_target();
+
+// Restricts dispatch to one target by name (the LACONIC_SIMD environment variable of the tools).
+// Error(kUsage) when the build or the CPU lacks it, naming what there is. Not while kernels run.
+void force_simd_target(const std::string& name);
+
+// Sequential read bandwidth in bytes per second: the median of `probes` passes over `bytes`.
+double measure_read_bandwidth(Threads& threads, std::size_t bytes = std::size_t{1} << 30,
+                              std::size_t probes = 5);
+
+}  // namespace laconic
