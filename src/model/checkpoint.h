@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// A checkpoint on disk under one set of names, whatever format it came in.
+//
+// Names are Hugging Face's ("model.layers.0.self_attn.q_proj.weight"). GGUF's permuted q/k rows of
+// llama models are put back in order (rows move whole, so quantised types stay as they are).
+// Weights are used as stored; nothing is widened. Shapes are checked against the config.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/tensor.h"
+#include "model/config.h"
+#include "text/tokenizer.h"
+
+namespace laconic {
+
+class Checkpoint {
+ public:
+  // A Hugging Face directory or a .gguf file. Error(kInput) says what is missing or wrong.
+  static Checkpoint open(const std::filesystem::path& path);
+  ~Checkpoint();
+  Checkpoint(Checkpoint&&) noexcept;
+
+  const ModelConfig& config() const;
+  const std::string& format() const;          // "safetensors" or "gguf", for reports
+  const std::filesystem::path& path() const;  // the directory or file that was opened
+
+  // Every tensor of the decoder that must exist for this config, by name, in model order. Views
+  // stay valid as long as the checkpoint. The tied head is not listed.
+  std::span<const TensorView> tensors() const;
+  const TensorView* find(std::string_view name) const;  // null when this config has none
+  // Says that this tensor will not be read again soon: the pages that map it may go. Rows that were
+  // put in order live in memory of our own and stay.
+  void drop_pages(const TensorView& tensor) const;
+  std::vector<std::string> unused() const;              // names in the file that nothing reads
+
+  // The tokenizer, or nothing where the checkpoint has none (--ids works without).
+  std::optional<Tokenizer> tokenizer() const;
+  // generation_config.json, or an empty object.
+  Json generation_config() const;
+
+ private:
+  struct Impl;
+  explicit Checkpoint(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Names and shapes of the tensors of a decoder with this config, in model order.
+struct TensorSpec {
+  std::string name;
+  std::vector<std::size_t> shape;
+};
+std::vector<TensorSpec> decoder_tensors(const ModelConfig& config);
+
+// GGUF's name of a Hugging Face tensor name ("blk.0.attn_q.weight").
+std::string gguf_tensor_name(std::string_view hf_name);
+
+}  // namespace laconic

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/weights.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "kernels/quantize.h"
+
+namespace laconic {
+namespace {
+
+class Loader {
+ public:
+  Loader(const Checkpoint& checkpoint, const DType* quantize, Weights& out)
+      : checkpoint_(checkpoint), quantize_(quantize), out_(out) {}
+
+  const TensorView& require(const std::string& name) const {
+    const TensorView* tensor = checkpoint_.find(name);
+    if (tensor == nullptr) throw_input("the checkpoint has no tensor {}", name);
+    return *tensor;
+  }
+
+  // [rows][cols] as stored, or quantised into memory of our own.
+  WeightView matrix(const std::string& name) {
+    const TensorView& tensor = require(name);
+    WeightView view{tensor.type, tensor.bytes.data(), tensor.shape[0], tensor.shape[1]};
+    if (quantize_ == nullptr || view.type == *quantize_) return view;
+    if (view.cols % block_elements(*quantize_) != 0) {
+      out_.not_quantized.push_back(
+          fmt::format("{} ({}, {} columns)", name, dtype_name(view.type), view.cols));
+      return view;
+    }
+    return quantized(view, tensor);
+  }
+
+  // A vector as f32, or an empty one when this config has none of that name.
+  std::vector<float> vector(const std::string& name) const {
+    const TensorView* tensor = checkpoint_.find(name);
+    if (tensor == nullptr) return {};
+    std::vector<float> values(tensor->shape[0]);
+    dequantize(tensor->type, tensor->bytes.data(), values.size(), values.data());
+    return values;
+  }
+
+ private:
+  WeightView quantized(const WeightView& from, const TensorView& source) {
+    const std::size_t stride = row_bytes(*quantize_, from.cols);
+    std::vector<std::byte> data(from.rows * stride);
+    std::vector<float> row(from.cols);
+    for (std::size_t r = 0; r < from.rows; ++r) {
+      dequantize_row(from, r, row.data());
+      quantize_row(*quantize_, row.data(), from.cols, data.data() + r * stride);
+    }
+    checkpoint_.drop_pages(source);
+    out_.quantized.push_back(std::move(data));
+    return {*quantize_, out_.quantized.back().data(), from.rows, from.cols};
+  }
+
+  const Checkpoint& checkpoint_;
+  const DType* quantize_;
+  Weights& out_;
+};
+
+LayerWeights load_layer(Loader& loader, std::size_t index) {
+  const std::string prefix = fmt::format("model.layers.{}.", index);
+  const std::string attention = prefix + "self_attn.";
+  LayerWeights layer;
+  layer.attention_norm = loader.vector(prefix + "input_layernorm.weight");
+  layer.q = loader.matrix(attention + "q_proj.weight");
+  layer.k = loader.matrix(attention + "k_proj.weight");
+  layer.v = loader.matrix(attention + "v_proj.weight");
+  layer.o = loader.matrix(attention + "o_proj.weight");
+  layer.q_bias = loader.vector(attention + "q_proj.bias");
+  layer.k_bias = loader.vector(attention + "k_proj.bias");
+  layer.v_bias = loader.vector(attention + "v_proj.bias");
+  layer.o_bias = loader.vector(attention + "o_proj.bias");
+  layer.q_norm = loader.vector(attention + "q_norm.weight");
+  layer.k_norm = loader.vector(attention + "k_norm.weight");
+  layer.mlp_norm = loader.vector(prefix + "post_attention_layernorm.weight");
+  layer.gate = loader.matrix(prefix + "mlp.gate_proj.weight");
+  layer.up = loader.matrix(prefix + "mlp.up_proj.weight");
+  layer.down = loader.matrix(prefix + "mlp.down_proj.weight");
+  return layer;
+}
+
+std::size_t layer_bytes(const LayerWeights& l) {
+  const std::size_t floats = l.attention_norm.size() + l.q_bias.size() + l.k_bias.size() +
+                             l.v_bias.size() + l.o_bias.size() + l.q_norm.size() + l.k_norm.size() +
+                             l.mlp_norm.size();
+  std::size_t bytes = floats * sizeof(float);
+  for (const WeightView* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) bytes += w->bytes();
+  return bytes;
+}
+
+}  // namespace
+
+std::size_t Weights::bytes_per_step() const {
+  std::size_t bytes = head.bytes() + final_norm.size() * sizeof(float);
+  for (const LayerWeights& layer : layers) bytes += layer_bytes(layer);
+  return bytes;
+}
+
+std::size_t Weights::total_bytes() const {
+  return bytes_per_step() + (head.data == embedding.data ? 0 : embedding.bytes());
+}
+
+std::size_t Weights::parameters() const {
+  const auto count = [](const WeightView& w) { return w.rows * w.cols; };
+  std::size_t total = count(embedding) + (head.data == embedding.data ? 0 : count(head));
+  total += final_norm.size();
+  for (const LayerWeights& l : layers) {
+    for (const WeightView* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+      total += count(*w);
+    }
+    total += l.attention_norm.size() + l.mlp_norm.size() + l.q_norm.size() + l.k_norm.size() +
+             l.q_bias.size() + l.k_bias.size() + l.v_bias.size() + l.o_bias.size();
+  }
+  return total;
+}
+
+Weights load_weights(const Checkpoint& checkpoint, const DType* quantize) {
+  Weights weights;
+  weights.config = checkpoint.config();
+  Loader loader(checkpoint, quantize, weights);
+  weights.embedding = loader.matrix("model.embed_tokens.weight");
+  weights.final_norm = loader.vector("model.norm.weight");
+  weights.head = weights.config.tied_head ? weights.embedding : loader.matrix("lm_head.weight");
+  weights.layers.reserve(weights.config.layers);
+  for (std::size_t i = 0; i < weights.config.layers; ++i) {
+    weights.layers.push_back(load_layer(loader, i));
+  }
+  return weights;
+}
+
+}  // namespace laconic
