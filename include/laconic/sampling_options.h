@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// How the next token is drawn from the logits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace laconic {
+
+// Applied in this order, as Hugging Face's generate does: repetition penalty, temperature, top-k,
+// top-p, min-p, draw.
+struct SamplingOptions {
+  double temperature = 0.0;        // 0: greedy, the rest but the penalty is without effect
+  std::size_t top_k = 0;           // most likely tokens considered; 0: all
+  double top_p = 1.0;              // smallest set of tokens with at least this probability; 1: all
+  double min_p = 0.0;              // tokens below this share of the best one's probability go
+  double repeat_penalty = 1.0;     // divides positive and multiplies negative logits; 1: off
+  std::size_t repeat_window = 64;  // latest tokens that the penalty looks at
+  std::uint64_t seed = 0;          // with the sequence's number and the step it fixes every draw
+};
+
+}  // namespace laconic

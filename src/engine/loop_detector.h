@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tells when a generation repeats itself for ever.
+//
+// Two signs, looked for once per kStride tokens: the last kPeriodWindow tokens repeat with a period
+// of at most kLongestPeriod; or fewer than one in ten of the last kDiversityWindow tokens are
+// distinct (the repetition stop of RLKV's evaluation, arXiv 2510.08525).
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace laconic {
+
+class LoopDetector {
+ public:
+  static constexpr std::size_t kStride = 64;
+  static constexpr std::size_t kPeriodWindow = 256;
+  static constexpr std::size_t kLongestPeriod = 64;
+  static constexpr std::size_t kDiversityWindow = 400;
+
+  // `ids` is the whole answer so far, one token longer than at the last call.
+  static bool looping(std::span<const std::int32_t> ids);
+};
+
+}  // namespace laconic

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "engine/loop_detector.h"
+
+namespace laconic {
+namespace {
+
+bool contains(std::span<const std::int32_t> ids, std::int32_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+}  // namespace
+
+Sequence::Sequence(const Model::Impl& model, SequenceId id, std::size_t context)
+    : model_(model), id_(id), context_(context) {}
+
+void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions& options) {
+  const Tokenizer* tokenizer = model_.tokenizer_or_null();
+  if (tokenizer == nullptr && (!options.stop.empty() || options.reasoning_budget >= 0)) {
+    throw_usage("--stop and --reasoning-budget need a tokenizer, which this checkpoint lacks");
+  }
+  const std::size_t vocab = model_.weights.config.vocab;
+  for (const auto& ids : {prompt, std::span<const std::int32_t>(options.force_ids)}) {
+    for (const std::int32_t id : ids) {
+      if (id < 0 || static_cast<std::size_t>(id) >= vocab) {
+        throw_usage("token id {} is not in the vocabulary: 0 to {} are", id, vocab - 1);
+      }
+    }
+  }
+  const std::size_t unread = history_.size() - unread_ + prompt.size();
+  if (unread == 0) throw_usage("the prompt is empty: at least one token is needed");
+  if (history_.size() + prompt.size() > context_) {
+    throw_usage("the prompt is too long: {} tokens, the context holds {}",
+                history_.size() + prompt.size(), context_);
+  }
+
+  const bool only_control = std::all_of(prompt.begin(), prompt.end(), [&](std::int32_t id) {
+    return tokenizer != nullptr && static_cast<std::size_t>(id) < tokenizer->vocab_size() &&
+           tokenizer->is_special(id);
+  });
+  sampler_.emplace(options.sampling, id_);
+  text_.emplace(tokenizer, options.stop, options.reasoning_open,
+                /*at_start=*/only_control && history_.empty());
+  options_ = options;
+  history_.insert(history_.end(), prompt.begin(), prompt.end());
+  result = {};
+  result.prompt_ids.assign(prompt.begin(), prompt.end());
+  forced_.clear();
+  reasoning_tokens_ = 0;
+  reasoning_closed_ = ending_ = cancelled_ = false;
+  phase = Phase::kWaiting;
+}
+
+std::span<const std::int32_t> Sequence::pending() const {
+  return std::span<const std::int32_t>(history_).subspan(unread_);
+}
+
+void Sequence::prompt_read(std::size_t tokens, double ms) {
+  unread_ += tokens;
+  result.timings.prompt_n += tokens;
+  result.timings.prompt_ms += ms;
+  if (unread_ == history_.size()) cache->begin_generation();
+}
+
+void Sequence::decoded(double ms) {
+  ++unread_;
+  result.timings.predicted_ms += ms;
+  ++result.timings.predicted_n;
+  const KvShape& shape = cache->shape();
+  for (std::size_t l = 0; l < shape.layers; ++l) {
+    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
+      result.kv.peak_rows = std::max(result.kv.peak_rows, cache->head(l, h).size());
+    }
+  }
+  cache->end_step();
+}
+
+std::int32_t Sequence::choose(std::span<const float> logits) {
+  if (!options_.force_ids.empty()) return options_.force_ids[result.ids.size()];
+  if (options_.reasoning_budget >= 0 && !reasoning_closed_ && text_->inside_reasoning() &&
+      reasoning_tokens_ >= options_.reasoning_budget) {
+    force_reasoning_end();
+  }
+  if (!forced_.empty()) {
+    const std::int32_t id = forced_.front();
+    forced_.pop_front();
+    return id;
+  }
+  return sampler_->next(logits, history_, result.ids.size());
+}
+
+void Sequence::force_reasoning_end() {
+  const auto ids =
+      model_.tokenizer->encode("\n</think>\n\n", {/*add_special=*/false, /*parse_special=*/true});
+  forced_.assign(ids.begin(), ids.end());
+  reasoning_closed_ = true;
+}
+
+FinishReason Sequence::reason_to_end(std::int32_t id) const {
+  const std::size_t generated = result.ids.size();
+  if (!options_.force_ids.empty()) {
+    return generated == options_.force_ids.size() ? FinishReason::kLength : FinishReason::kNone;
+  }
+  if (text_->stopped() || contains(options_.stop_tokens, id)) return FinishReason::kStop;
+  if (!options_.ignore_eos && model_.is_end(id)) return FinishReason::kStop;
+  if (options_.stop_on_loop && LoopDetector::looping(result.ids)) return FinishReason::kLoop;
+  const bool spent =
+      options_.max_tokens >= 0 && generated >= static_cast<std::size_t>(options_.max_tokens);
+  if (spent || history_.size() >= context_) return FinishReason::kLength;
+  return FinishReason::kNone;
+}
+
+void Sequence::logits_ready(std::span<const float> logits, StepEvent& event) {
+  if (options_.keep_logits) result.logits.emplace_back(logits.begin(), logits.end());
+  if (ending_) return end(ending_reason_, event);
+  if (options_.max_tokens == 0 || history_.size() >= context_) {
+    return end(FinishReason::kLength, event);
+  }
+
+  const std::int32_t id = choose(logits);
+  history_.push_back(id);
+  result.ids.push_back(id);
+  event.id = id;
+  const bool ends_answer =
+      options_.force_ids.empty() &&
+      (contains(options_.stop_tokens, id) || (!options_.ignore_eos && model_.is_end(id)));
+  if (!ends_answer) {
+    ReasoningText shown = text_->push(id);
+    event.reasoning += shown.reasoning;
+    event.answer += shown.answer;
+    if (text_->inside_reasoning()) ++reasoning_tokens_;
+  }
+
+  const FinishReason reason = reason_to_end(id);
+  if (reason == FinishReason::kNone) {
+    phase = Phase::kDecode;
+  } else if (options_.keep_logits) {
+    // The last token is read too, so that every generated id has its row of logits.
+    ending_ = true;
+    ending_reason_ = reason;
+    phase = Phase::kDecode;
+  } else {
+    end(reason, event);
+  }
+}
+
+void Sequence::end(FinishReason reason, StepEvent& event) {
+  const ReasoningText rest = text_->finish();
+  event.reasoning += rest.reasoning;
+  event.answer += rest.answer;
+  event.finished = reason;
+  result.text = text_->text();
+  result.reasoning = text_->parts().reasoning;
+  result.answer = text_->parts().answer;
+  result.finish_reason = reason;
+  if (cache) collect_kv_stats();
+  phase = Phase::kDone;
+}
+
+void Sequence::abandon() {
+  cache.reset();
+  phase = Phase::kDone;
+}
+
+void Sequence::collect_kv_stats() {
+  const KvShape& shape = cache->shape();
+  const KvCounters counters = cache->counters();
+  KvStats& kv = result.kv;
+  kv.rows.assign(shape.layers, std::vector<std::size_t>(shape.kv_heads));
+  for (std::size_t l = 0; l < shape.layers; ++l) {
+    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
+      kv.rows[l][h] = cache->head(l, h).size();
+      kv.peak_rows = std::max(kv.peak_rows, kv.rows[l][h]);
+    }
+  }
+  kv.bytes = counters.bytes;
+  kv.allocated_bytes = counters.allocated_bytes;
+  kv.peak_bytes = counters.peak_bytes;
+  kv.peak_allocated_bytes = counters.peak_allocated_bytes;
+  kv.mean_bytes = counters.mean_bytes;
+  kv.compressions = counters.compressions;
+  result.timings.kv_ms = counters.seconds * 1e3;
+}
+
+std::size_t Sequence::peak_rows(const KvOptions& kv) const {
+  const std::size_t prompt = rows_held() + (history_.size() - unread_);
+  std::size_t generated = context_ > history_.size() ? context_ - history_.size() : 0;
+  if (!options_.force_ids.empty()) {
+    generated = std::min(generated, options_.force_ids.size());
+  } else if (options_.max_tokens >= 0) {
+    generated = std::min(generated, static_cast<std::size_t>(options_.max_tokens));
+  }
+  if (kv.policy == KvPolicy::kFull) return prompt + generated;
+  return RatioSchedule::peak_rows(kv, prompt, generated);
+}
+
+}  // namespace laconic

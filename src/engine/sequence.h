@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// One sequence of a session: its prompt, its cache, what it has generated, and why it ended.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/answer_text.h"
+#include "engine/model_impl.h"
+#include "engine/sampler.h"
+#include "kv/sequence_cache.h"
+#include "laconic/session.h"
+
+namespace laconic {
+
+class Sequence {
+ public:
+  enum class Phase { kWaiting, kPrompt, kDecode, kDone };
+
+  Sequence(const Model::Impl& model, SequenceId id, std::size_t context);
+
+  // A new answer: `prompt` is read after what the cache holds.
+  void start(std::span<const std::int32_t> prompt, const GenerateOptions& options);
+
+  // The prompt tokens that are not read yet, or the one token to decode next.
+  std::span<const std::int32_t> pending() const;
+  void prompt_read(std::size_t tokens, double ms);
+  // Logits after the prompt or after a decode step: takes the next token, and perhaps ends.
+  void logits_ready(std::span<const float> logits, StepEvent& event);
+  void decoded(double ms);
+  void end(FinishReason reason, StepEvent& event);
+  void abandon();  // a step failed halfway: the rows are not consistent any more
+  void request_cancel() { cancelled_ = phase != Phase::kDone; }
+  bool cancel_requested() const { return cancelled_; }
+
+  // Most rows per KV head that this answer can come to hold, by the policy's law.
+  std::size_t peak_rows(const KvOptions& kv) const;
+  std::size_t rows_held() const { return cache ? cache->head(0, 0).size() : 0; }
+
+  Phase phase = Phase::kWaiting;
+  std::optional<SequenceCache> cache;
+  Generation result;
+  std::size_t admitted_rows = 0;  // peak_rows() when it was let in
+
+ private:
+  std::int32_t choose(std::span<const float> logits);
+  FinishReason reason_to_end(std::int32_t id) const;
+  void force_reasoning_end();
+  void collect_kv_stats();
+
+  const Model::Impl& model_;
+  SequenceId id_;
+  std::size_t context_;
+  GenerateOptions options_;
+  std::optional<Sampler> sampler_;
+  std::optional<AnswerText> text_;
+  std::vector<std::int32_t> history_;  // everything in the text so far, prompt and answers
+  std::size_t unread_ = 0;             // history_ from here on is not in the cache
+  std::deque<std::int32_t> forced_;    // ids that the reasoning budget puts in
+  std::int64_t reasoning_tokens_ = 0;
+  bool reasoning_closed_ = false;
+  bool ending_ = false;  // keep_logits: the last token is read for its logits
+  FinishReason ending_reason_ = FinishReason::kNone;
+  bool cancelled_ = false;
+};
+
+}  // namespace laconic
