@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// `laconic bench`: llama-bench's tests and columns, with the cache's memory and the share of the
+// machine's read bandwidth beside them.
+#include "cli/bench.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/kv_flags.h"
+#include "cli/machine_flags.h"
+#include "cli/values.h"
+#include "kernels/system.h"
+
+namespace laconic::cli {
+namespace {
+
+// "qwen3 0.6B q8_0": the type that most matrices have.
+std::string model_type(const Weights& weights) {
+  const auto parameters = static_cast<double>(weights.parameters());
+  const std::string size = parameters >= 1e8   ? fmt::format("{:.1f}B", parameters / 1e9)
+                           : parameters >= 1e6 ? fmt::format("{:.1f}M", parameters / 1e6)
+                                               : fmt::format("{:.0f}K", parameters / 1e3);
+  const DType type = weights.layers.empty() ? weights.head.type : weights.layers.front().gate.type;
+  return fmt::format("{} {} {}", architecture_name(weights.config.architecture), size,
+                     dtype_name(type));
+}
+
+class BenchCommand : public Command {
+ public:
+  CLI::App* declare(CLI::App& tool) override {
+    CLI::App* app = tool.add_subcommand("bench", "Measure speed and memory");
+    app->add_option("-m,--model", model_, "Hugging Face directory or GGUF file")
+        ->required()
+        ->type_name("PATH");
+    app->add_option("-p,--n-prompt", prompts_, "prompt lengths; 0: none (512)")->type_name("LIST");
+    app->add_option("-n,--n-gen", lengths_, "answer lengths; 0: none (64)")->type_name("LIST");
+    app->add_option("-d,--n-depth", depths_, "rows in the cache before an answer (0,8192)")
+        ->type_name("LIST");
+    app->add_option("-b,--batch", batches_, "sequences at once (1,4)")->type_name("LIST");
+    app->add_option("-r,--repetitions", setup_.repetitions, "repetitions after a warm-up (3)")
+        ->check(CLI::PositiveNumber);
+    app->add_option("--ubatch-size", setup_.chunk, "prompt tokens per forward pass (512)")
+        ->check(CLI::PositiveNumber);
+    app->add_option("-o,--output", output_, "md, json or csv (md)")
+        ->transform(CLI::IsMember({"md", "json", "csv"}))
+        ->type_name("FORMAT");
+    app->add_flag("--real-depth", real_depth_, "fill the depth with tokens, not random rows");
+    app->add_option("--quantize", quantize_, "quantise while loading: q8_0, q4_0")
+        ->check(CLI::IsMember({"q8_0", "q4_0"}))
+        ->type_name("TYPE");
+    kv_.declare(*app);
+    machine_.declare(*app);
+    return app;
+  }
+
+  int run() override {
+    setup_.kv = kv_.options();
+    setup_.fill = real_depth_ ? DepthFill::kPromptTokens : DepthFill::kRandomRows;
+    const std::vector<BenchTest> tests = plan_tests();
+    machine_.apply();
+
+    const Checkpoint checkpoint = Checkpoint::open(model_);
+    const std::optional<DType> type = quantize_.empty() ? std::nullopt : dtype_from_name(quantize_);
+    const Weights weights = load_weights(checkpoint, type ? &*type : nullptr);
+    Threads threads(machine_.threads());
+    BenchRunner runner(weights, threads, setup_);
+    for (const BenchTest& test : tests) runner.check(test);
+
+    BenchContext context;
+    context.model_path = model_;
+    context.model_type = model_type(weights);
+    context.cpu = cpu_name();
+    context.simd = simd_target().name;
+    context.model_bytes = weights.total_bytes();
+    context.parameters = weights.parameters();
+    context.threads = threads.size();
+    context.setup = setup_;
+    context.read_bandwidth = measure_read_bandwidth(threads);
+
+    std::vector<BenchResult> results;
+    for (const BenchTest& test : tests) {
+      if (isatty(STDERR_FILENO) == 1) {
+        fmt::print(stderr, "{}, batch {}\n", test.label(), test.batch);
+      }
+      results.push_back(runner.run(test));
+    }
+    const std::map<std::string, BenchFormat> formats = {
+        {"md", BenchFormat::kMarkdown}, {"json", BenchFormat::kJson}, {"csv", BenchFormat::kCsv}};
+    const std::string report = bench_report(formats.at(output_), context, results);
+    std::fwrite(report.data(), 1, report.size(), stdout);
+    return 0;
+  }
+
+ private:
+  std::vector<BenchTest> plan_tests() const {
+    const auto prompts = parse_counts(prompts_, "-p"), lengths = parse_counts(lengths_, "-n");
+    const auto depths = parse_counts(depths_, "-d"), batches = parse_counts(batches_, "-b");
+    std::vector<BenchTest> tests;
+    for (std::size_t batch : batches) {
+      if (batch == 0) throw_usage("-b is \"{}\"; a batch needs at least one sequence", batches_);
+      for (std::size_t prompt : prompts) {
+        if (prompt > 0) tests.push_back({batch, prompt, 0, 0});
+      }
+      for (std::size_t depth : depths) {
+        for (std::size_t length : lengths) {
+          if (length > 0) tests.push_back({batch, 0, length, depth});
+        }
+      }
+    }
+    if (tests.empty()) throw_usage("-p 0 and -n 0 leave nothing to measure");
+    return tests;
+  }
+
+  std::string model_, quantize_, output_ = "md";
+  std::string prompts_ = "512", lengths_ = "64", depths_ = "0,8192", batches_ = "1,4";
+  bool real_depth_ = false;
+  BenchRunner::Setup setup_;
+  KvFlags kv_;
+  MachineFlags machine_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_bench_command() { return std::make_unique<BenchCommand>(); }
+
+}  // namespace laconic::cli

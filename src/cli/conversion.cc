@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/conversion.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "cli/values.h"
+
+namespace laconic::cli {
+
+DType parse_weight_type(const std::string& name) {
+  const auto type = dtype_from_name(name);
+  if (!type) throw_usage("--type is \"{}\"; it must be f32, f16, bf16, q8_0 or q4_0", name);
+  return *type;
+}
+
+ConversionProgress terminal_progress() {
+  if (isatty(STDERR_FILENO) != 1) return {};
+  return [](std::size_t done, std::size_t total) {
+    if (total == 0) return;
+    fmt::print(stderr, "\r{:3} %{}", done * 100 / total, done == total ? "\n" : "");
+    std::fflush(stderr);
+  };
+}
+
+void print_report(const ConversionReport& report, const std::string& out) {
+  const auto size = [](std::size_t bytes) { return readable_bytes(static_cast<double>(bytes)); };
+  if (report.bytes_in > 0) {
+    fmt::print("{}: {} from {}\n", out, size(report.bytes_out), size(report.bytes_in));
+  } else {
+    fmt::print("{}: {}\n", out, size(report.bytes_out));
+  }
+  for (const std::string& name : report.kept) fmt::print("kept as it was: {}\n", name);
+}
+
+}  // namespace laconic::cli

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `make-model` and `quantize` share: the element type, progress on a terminal, the report.
+#pragma once
+
+#include <string>
+
+#include "base/dtype.h"
+#include "model/convert.h"
+
+namespace laconic::cli {
+
+// Error(kUsage) names the allowed types.
+DType parse_weight_type(const std::string& name);
+
+// Per cent on stderr when that is a terminal, nothing elsewhere.
+ConversionProgress terminal_progress();
+
+// Bytes written, and what kept its type, on stdout.
+void print_report(const ConversionReport& report, const std::string& out);
+
+}  // namespace laconic::cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// `laconic run`: one answer, or a conversation.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/run_chat.h"
+#include "cli/run_options.h"
+#include "cli/run_output.h"
+
+namespace laconic::cli {
+namespace {
+
+int run_single(const Model& model, Session& session, const RunOptions& options) {
+  const Prompt prompt = make_prompt(model, options);
+  GenerateOptions generate = options.generate_options(model);
+  generate.reasoning_open = prompt.reasoning_open;
+
+  const SequenceId sequence = session.add(prompt.ids, generate);
+  // After add(), so that a prompt that is refused leaves an earlier trace alone.
+  if (!options.kv_trace.empty()) session.set_kv_trace(open_kv_trace(options.kv_trace));
+  InterruptWatch interrupt;
+  AnswerPrinter printer;
+  const auto show = [&](const StepEvent& event) {
+    if (!options.json) printer.show(event);
+  };
+  while (session.step(show)) {
+    if (interrupt.requested()) session.cancel(sequence);
+  }
+  if (!options.json) printer.finish();
+
+  const Generation& result = session.result(sequence);
+  if (!options.logits_out.empty()) write_logits(options.logits_out, result);
+  const KvOptions kv = options.kv.options();
+  if (options.json) {
+    const std::string text = dump_json(generation_json(result, kv)) + "\n";
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  } else {
+    print_statistics(result, kv);
+  }
+  return 0;
+}
+
+class RunCommand : public Command {
+ public:
+  CLI::App* declare(CLI::App& tool) override {
+    CLI::App* app = tool.add_subcommand("run", "Answer a prompt, or talk");
+    options_.declare(*app);
+    return app;
+  }
+
+  int run() override {
+    options_.check();
+    options_.machine.apply();
+    const Model model = Model::open(options_.model, options_.model_options());
+    for (const std::string& name : model.info().not_quantized) {
+      fmt::print(stderr, "not quantised: {}\n", name);
+    }
+    options_.sampling.resolve(model.default_sampling());
+    Session session(model, options_.session_options());
+    return options_.conversation ? run_conversation(model, session, options_)
+                                 : run_single(model, session, options_);
+  }
+
+ private:
+  RunOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run_command() { return std::make_unique<RunCommand>(); }
+
+}  // namespace laconic::cli

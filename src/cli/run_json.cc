@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cassert>
+#include <cstddef>
+#include <fstream>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/kv_flags.h"
+#include "cli/run_output.h"
+#include "io/safetensors.h"
+
+namespace laconic::cli {
+namespace {
+
+double per_second(std::size_t tokens, double ms) {
+  return ms > 0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
+}
+
+// llama.cpp's names, so that its readers work; kv_ms is ours.
+Json timings_json(const Timings& t) {
+  return {{"prompt_n", t.prompt_n},
+          {"prompt_ms", t.prompt_ms},
+          {"prompt_per_second", per_second(t.prompt_n, t.prompt_ms)},
+          {"predicted_n", t.predicted_n},
+          {"predicted_ms", t.predicted_ms},
+          {"predicted_per_second", per_second(t.predicted_n, t.predicted_ms)},
+          {"kv_ms", t.kv_ms}};
+}
+
+}  // namespace
+
+std::string dump_json(const Json& document, int indent) {
+  return document.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+Json generation_json(const Generation& g, const KvOptions& kv) {
+  return {{"prompt_ids", g.prompt_ids},
+          {"ids", g.ids},
+          {"text", g.text},
+          {"reasoning", g.reasoning},
+          {"answer", g.answer},
+          {"finish_reason", finish_reason_name(g.finish_reason)},
+          {"timings", timings_json(g.timings)},
+          {"kv",
+           {{"policy", kv.policy_name()},
+            {"options", kv_options_json(kv)},
+            {"rows", g.kv.rows},
+            {"bytes", g.kv.bytes},
+            {"allocated_bytes", g.kv.allocated_bytes},
+            {"peak_bytes", g.kv.peak_bytes},
+            {"peak_allocated_bytes", g.kv.peak_allocated_bytes},
+            {"peak_rows", g.kv.peak_rows},
+            {"mean_bytes", g.kv.mean_bytes},
+            {"compressions", g.kv.compressions}}}};
+}
+
+void write_logits(const std::filesystem::path& path, const Generation& generation) {
+  assert(!generation.logits.empty());
+  const std::size_t vocab = generation.logits.front().size();
+  std::vector<float> rows;  // [1 + generated][vocab]
+  rows.reserve(generation.logits.size() * vocab);
+  for (const std::vector<float>& row : generation.logits) {
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  TensorView tensor;
+  tensor.name = "logits";
+  tensor.type = DType::kF32;
+  tensor.shape = {generation.logits.size(), vocab};
+  tensor.bytes = std::as_bytes(std::span<const float>(rows));
+  write_safetensors(path, std::span<const TensorView>(&tensor, 1));
+}
+
+KvTrace open_kv_trace(const std::filesystem::path& path) {
+  // std::function must be copyable and a stream is not.
+  auto file = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
+  if (!*file) throw_resource("--kv-trace {} cannot be written", path.string());
+  return [file, path](SequenceId, std::size_t step, std::size_t layer, std::size_t kv_head,
+                      std::span<const std::int32_t> kept) {
+    const Json line = {{"step", step},
+                       {"layer", layer},
+                       {"kv_head", kv_head},
+                       {"kept", std::vector<std::int32_t>(kept.begin(), kept.end())}};
+    const std::string text = line.dump() + "\n";
+    file->write(text.data(), static_cast<std::streamsize>(text.size()));
+    file->flush();
+    if (!*file) throw_resource("--kv-trace {}: the disk refused a line", path.string());
+  };
+}
+
+}  // namespace laconic::cli

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "base/error.h"
+#include "cli/values.h"
+
+namespace laconic::cli {
+namespace {
+
+void declare_prompt(CLI::App& app, RunOptions& o) {
+  constexpr const char* kGroup = "Prompt";
+  app.add_option("-m,--model", o.model, "Hugging Face directory or GGUF file")
+      ->required()
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("-p,--prompt", o.prompt, "what to answer")->type_name("TEXT")->group(kGroup);
+  app.add_option("-f,--file", o.file, "the prompt from a file; -: standard input")
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("--ids", o.ids, "the prompt as token ids: 1,2,3")->type_name("IDS")->group(kGroup);
+  app.add_option("--system-prompt", o.system, "system message (also -sys)")
+      ->type_name("TEXT")
+      ->group(kGroup);
+  app.add_flag("--conversation", o.conversation, "keep talking, with history (also -cnv)")
+      ->group(kGroup);
+  app.add_flag("--raw,--no-chat", o.raw, "plain text: no chat template")->group(kGroup);
+  app.add_option("--chat-template-file", o.template_file, "Jinja template instead of the model's")
+      ->type_name("PATH")
+      ->group(kGroup);
+}
+
+void declare_answer(CLI::App& app, RunOptions& o) {
+  constexpr const char* kGroup = "Answer";
+  app.add_option("-n,--n-predict,--max-tokens", o.max_tokens,
+                 "most new tokens; -1: to the end (-1)")
+      ->group(kGroup);
+  app.add_flag("--ignore-eos", o.ignore_eos, "go on after an end token")->group(kGroup);
+  app.add_option("--stop", o.stop, "text that ends the answer; may be repeated")
+      ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_flag("--stop-on-loop", o.stop_on_loop, "end when the answer repeats itself")
+      ->group(kGroup);
+  app.add_option("--reasoning", o.reasoning, "think first: on, off or auto (auto; also -rea)")
+      ->check(CLI::IsMember({"on", "off", "auto"}))
+      ->type_name("MODE")
+      ->group(kGroup);
+  app.add_option("--reasoning-budget", o.reasoning_budget, "most tokens of thinking; -1: any (-1)")
+      ->group(kGroup);
+  app.add_option("--force-ids", o.force_ids, "teacher forcing: the answer's ids")
+      ->type_name("IDS")
+      ->group(kGroup);
+}
+
+void declare_output(CLI::App& app, RunOptions& o) {
+  constexpr const char* kGroup = "Output";
+  app.add_flag("--json", o.json, "one JSON object instead of a stream")->group(kGroup);
+  app.add_option("--logits-out", o.logits_out, "logits [1 + generated, vocab] as safetensors")
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("--kv-trace", o.kv_trace, "kept positions of every compression as JSON lines")
+      ->type_name("PATH")
+      ->group(kGroup);
+}
+
+void declare_loading(CLI::App& app, RunOptions& o) {
+  app.add_option("-c,--ctx-size,--max-model-len", o.context, "longest sequence; 0: the model's (0)")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Machine");
+  app.add_option("-b,--batch-size", o.batch_tokens, "prompt tokens per step (512)")
+      ->check(CLI::PositiveNumber)
+      ->group("Machine");
+  app.add_option("--quantize", o.quantize, "quantise while loading: q8_0, q4_0")
+      ->check(CLI::IsMember({"q8_0", "q4_0"}))
+      ->type_name("TYPE")
+      ->group("Machine");
+  app.add_option("--kv-memory", o.kv_memory, "most memory for cache pages, like 2G (what is free)")
+      ->type_name("SIZE")
+      ->group("KV cache");
+}
+
+}  // namespace
+
+void RunOptions::declare(CLI::App& app) {
+  declare_prompt(app, *this);
+  declare_answer(app, *this);
+  sampling.declare(app);
+  kv.declare(app);
+  declare_output(app, *this);
+  machine.declare(app);
+  declare_loading(app, *this);
+}
+
+void RunOptions::check() const {
+  const int prompts = (prompt ? 1 : 0) + (file ? 1 : 0) + (ids ? 1 : 0);
+  if (prompts > 1) throw_usage("-p, -f and --ids are three ways to give one prompt; choose one");
+  if (prompts == 0 && !conversation) {
+    throw_usage("a prompt is missing: give -p TEXT, -f FILE or --ids LIST, or talk with -cnv");
+  }
+  if (conversation) {
+    const char* single = ids                   ? "--ids"
+                         : raw                 ? "--raw"
+                         : json                ? "--json"
+                         : force_ids           ? "--force-ids"
+                         : !logits_out.empty() ? "--logits-out"
+                         : !kv_trace.empty()   ? "--kv-trace"
+                                               : nullptr;
+    if (single) throw_usage("{} is for a single answer and has no place in a conversation", single);
+  }
+  if (ids || raw) {
+    const char* idle = system                   ? "--system-prompt"
+                       : !template_file.empty() ? "--chat-template-file"
+                       : reasoning != "auto"    ? "--reasoning"
+                       : ids && raw             ? "--raw"
+                                                : nullptr;
+    if (idle) throw_usage("{} has no effect with {}", idle, ids ? "--ids" : "--raw");
+  }
+  if (max_tokens < -1) {
+    throw_usage("-n is {}; it must be 0 or more, or -1 for no limit", max_tokens);
+  }
+  if (reasoning_budget < -1) {
+    throw_usage("--reasoning-budget is {}; it must be 0 or more, or -1 for no limit",
+                reasoning_budget);
+  }
+  for (const std::string& text : stop) {
+    if (text.empty()) throw_usage("--stop is empty; give the text that ends an answer");
+  }
+  if (ids) parse_ids(*ids, "--ids");
+  if (force_ids && parse_ids(*force_ids, "--force-ids").empty()) {
+    throw_usage("--force-ids is empty; give the ids that the answer shall have");
+  }
+  if (force_ids && max_tokens != -1) {
+    throw_usage("-n has no effect with --force-ids, which says how long the answer is");
+  }
+  if (!logits_out.empty()) require_parent_folder(logits_out, "--logits-out");
+  if (!kv_trace.empty()) require_parent_folder(kv_trace, "--kv-trace");
+  if (!kv_trace.empty() && kv.options().policy == KvPolicy::kFull) {
+    throw_usage("--kv-trace has nothing to write with --kv-policy full, which keeps every row");
+  }
+  sampling.check();
+  session_options();
+}
+
+ModelOptions RunOptions::model_options() const {
+  ModelOptions out;
+  out.quantize = quantize;
+  if (!template_file.empty()) {
+    out.chat_template = read_text(template_file);
+    if (out.chat_template.empty()) throw_input("--chat-template-file {} is empty", template_file);
+  }
+  return out;
+}
+
+SessionOptions RunOptions::session_options() const {
+  SessionOptions out;
+  out.threads = machine.threads();
+  out.batch_tokens = batch_tokens;
+  out.context = context;
+  if (!kv_memory.empty()) out.kv_memory = parse_size(kv_memory, "--kv-memory");
+  out.kv = kv.options();
+  return out;
+}
+
+GenerateOptions RunOptions::generate_options(const Model& opened) const {
+  GenerateOptions out;
+  out.sampling = sampling.resolve(opened.default_sampling());
+  out.stop = stop;
+  out.ignore_eos = ignore_eos;
+  out.stop_on_loop = stop_on_loop;
+  out.reasoning_budget = reasoning_budget;
+  if (force_ids) out.force_ids = parse_ids(*force_ids, "--force-ids");
+  out.max_tokens = max_tokens;
+  out.keep_logits = !logits_out.empty();
+  return out;
+}
+
+}  // namespace laconic::cli

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// tokenize, inspect, make-model, quantize and kv replay on the smallest model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <span>
+
+#include "base/file.h"
+#include "io/safetensors.h"
+#include "test_paths.h"
+#include "tool.h"
+
+namespace laconic::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Tokenize, TextToIdsAndBack) {
+  TemporaryFolder folder;
+  const std::string directory = folder / "tiny", gguf = folder / "tiny.gguf";
+  make_tiny(directory);
+  make_tiny(gguf, "f16");
+  const std::string text = "Two words,\n\tand 12 caf\xc3\xa9s \xf0\x9f\x98\x80";
+  for (const std::string& model : {directory, gguf}) {
+    const Outcome ids = run_tool({"tokenize", model, "-p", text, "--no-special"});
+    ASSERT_EQ(ids.code, 0) << ids.err;
+    ASSERT_TRUE(ids.json().is_array());
+    EXPECT_EQ(run_tool({"tokenize", model, "--detokenize", "-p", ids.out}).out, text);
+    EXPECT_EQ(run_tool({"tokenize", model, "--detokenize", "-f", "-"}, ids.out).out, text);
+    EXPECT_EQ(run_tool({"tokenize", model, "-f", "-", "--no-special"}, text).out, ids.out);
+  }
+  // A directory with nothing but the tokenizer is enough.
+  std::filesystem::remove(folder.path() / "tiny" / "config.json");
+  std::filesystem::remove(folder.path() / "tiny" / "model.safetensors");
+  EXPECT_EQ(run_tool({"tokenize", directory, "-p", text}).code, 0);
+
+  expect_refusal(run_tool({"tokenize", directory}), 2, "-p TEXT");
+  expect_refusal(run_tool({"tokenize", directory, "--ids", "1"}), 2, "--detokenize");
+  expect_refusal(run_tool({"tokenize", directory, "--detokenize", "--ids", "1,x"}), 2, "1,x");
+  expect_refusal(run_tool({"tokenize", directory, "--detokenize", "--ids", "99999"}), 2, "99999");
+}
+
+TEST(Tokenize, VocabularyOnlyGguf) {
+  const auto vectors = shared_data() / "tokenizers" / "vectors";
+  LACONIC_NEEDS(vectors);
+  for (const auto& entry : std::filesystem::directory_iterator(vectors)) {
+    const std::string name = entry.path().filename();
+    if (entry.path().extension() != ".gguf" || name.find("bert") != std::string::npos) continue;
+    const Outcome outcome = run_tool({"tokenize", entry.path(), "-p", "Hello world"});
+    EXPECT_EQ(outcome.code, 0) << entry.path() << ": " << outcome.err;
+    EXPECT_GE(outcome.json().size(), 2u);
+  }
+}
+
+TEST(Inspect, ModelAndPlan) {
+  TemporaryFolder folder;
+  const std::string model = folder / "tiny";
+  make_tiny(model);
+  const Json j = run_tool({"inspect", model, "--json", "--tensors"}).json();
+  EXPECT_EQ(j["architecture"], "qwen3");
+  EXPECT_EQ(j["layers"], 3);
+  EXPECT_EQ(j["kv_bytes_per_token"]["f16"], 3 * 2 * 2 * 32 * 2);
+  EXPECT_EQ(j["types"]["f32"]["tensors"], j["tensors"].size());
+  EXPECT_EQ(j["tokenizer"]["chat_template"], true);
+
+  const auto plan = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = {"inspect", model, "--json", "--plan", "-n",          "2000",
+                                    "-p",      "100", "-b",     "4",      "--kv-memory", "4M"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_tool(all).json()["plan"];
+  };
+  const Json full = plan({});
+  EXPECT_EQ(full["peak_rows"], 2100);
+  EXPECT_EQ(full["peak_allocated_bytes"], 4 * 33 * 6 * 64 * 2 * 32 * 2);
+  EXPECT_EQ(full["fits"], false);
+  EXPECT_EQ(full["longest_answer"], 21 * 64 - 100);  // 4 MiB hold 21 pages in each of 4 x 6 heads
+  const Json rpc = plan({"--kv-policy", "rpc", "--kv-interval", "128", "--kv-ratio", "8"});
+  EXPECT_EQ(rpc["fits"], true);
+  EXPECT_EQ(rpc["full_allocated_bytes"], full["peak_allocated_bytes"]);
+
+  const Outcome text = run_tool({"inspect", model, "--plan", "--kv-policy", "rpc"});
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.out, HasSubstr("longest answer"));
+  expect_refusal(run_tool({"inspect", model, "--plan", "-n", "5000"}), 2, "4096");
+  expect_refusal(run_tool({"inspect", model, "--kv-policy", "rpc"}), 2, "--plan");
+  expect_refusal(run_tool({"inspect", model, "-n", "5"}), 2, "--plan");
+  expect_refusal(run_tool({"inspect", model, "--system"}), 2, "--system");
+}
+
+TEST(Inspect, System) {
+  const Json j = run_tool({"inspect", "--system", "--json", "-t", "1"}).json();
+  ASSERT_TRUE(j.is_object());
+  EXPECT_NE(j["simd"], "");
+  EXPECT_EQ(j["threads"], 1);
+  EXPECT_GT(j["read_bandwidth"].get<double>(), 1e8);
+  EXPECT_THAT(j["simd_available"].get<std::vector<std::string>>(),
+              ::testing::Contains(j["simd"].get<std::string>()));
+}
+
+TEST(MakeModel, SameSeedSameBytes) {
+  TemporaryFolder folder;
+  EXPECT_THAT(run_tool({"make-model", "--list"}).out, HasSubstr("qwen3-0.6b\n"));
+  const auto make = [&](const std::string& name, const std::string& seed) {
+    const Outcome made = run_tool(
+        {"make-model", "--like", "tiny", "--out", folder / name, "--type", "q8_0", "--seed", seed});
+    EXPECT_EQ(made.code, 0) << made.err;
+    EXPECT_THAT(made.out, HasSubstr(name));
+    return read_file(folder.path() / name);
+  };
+  const std::string first = make("a.gguf", "1");
+  EXPECT_TRUE(make("b.gguf", "1") == first);
+  EXPECT_FALSE(make("c.gguf", "2") == first);
+  expect_refusal(
+      run_tool({"make-model", "--like", "tiny", "--out", folder / "d", "--type", "q8_0"}), 2,
+      ".gguf");
+}
+
+TEST(Quantize, KeepsTheGreedyAnswer) {
+  TemporaryFolder folder;
+  make_tiny(folder / "tiny");
+  const auto ids = [&](const std::string& model) {
+    return run_tool({"run", "-m", model, "--ids", "1,2,3", "-n", "8", "--ignore-eos", "--json"})
+        .json()["ids"];
+  };
+  for (const char* type : {"f32", "f16", "bf16", "q8_0", "q4_0"}) {
+    const std::string out = folder / (std::string(type) + ".gguf");
+    const Outcome made = run_tool({"quantize", folder / "tiny", out, "--type", type});
+    ASSERT_EQ(made.code, 0) << made.err;
+    EXPECT_EQ(ids(out).size(), 8u) << type;
+  }
+  EXPECT_EQ(ids(folder / "f32.gguf"), ids(folder / "tiny"));
+  expect_refusal(run_tool({"quantize", folder / "f32.gguf", folder / "f32.gguf", "--type", "f16"}),
+                 2, "at once");
+}
+
+TEST(KvReplay, KeepsTheRowsThatTheQueryAttendsTo) {
+  TemporaryFolder folder;
+  const std::string path = folder / "t.safetensors";
+  const std::vector<float> keys = {0, 1, 5, 2, 9, 0}, queries = {1};
+  const auto view = [](const char* name, const std::vector<float>& values,
+                       std::vector<std::size_t> shape) {
+    return TensorView{name, DType::kF32, std::move(shape),
+                      std::as_bytes(std::span<const float>(values))};
+  };
+  const std::vector<TensorView> tensors = {view("keys", keys, {1, 6, 1}),
+                                           view("queries", queries, {1, 1, 1})};
+  write_safetensors(path, tensors);
+  const std::vector<std::string> command = {"kv",
+                                            "replay",
+                                            "--tensors",
+                                            path,
+                                            "--policy",
+                                            "rpc",
+                                            "--prompt-rows",
+                                            "1",
+                                            "--round",
+                                            "0",
+                                            "--window",
+                                            "1",
+                                            "--ratio",
+                                            "2",
+                                            "--pool",
+                                            "none",
+                                            "--kv-interval",
+                                            "4"};
+  const Outcome outcome = run_tool(command);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json j = outcome.json();
+  EXPECT_EQ(j["policy"], "rpc");
+  EXPECT_EQ(j["kept"], (std::vector<std::vector<int>>{{0, 2, 4, 5}}));
+  EXPECT_EQ(j["candidate_start"], 1);
+  EXPECT_EQ(j["scores"][0].size(), 4u);
+  EXPECT_EQ(j["options"]["interval"], 4);
+
+  std::vector<std::string> wrong = command;
+  wrong.insert(wrong.end(), {"--cap", "many"});
+  expect_refusal(run_tool(wrong), 2, "many");
+  expect_refusal(run_tool({"kv", "replay", "--tensors", path, "--type", "f16"}), 2, "--type");
+  expect_refusal(run_tool({"kv", "replay", "--tensors", folder / "no.safetensors"}), 1, "no.safe");
+}
+
+}  // namespace
+}  // namespace laconic::test
