@@ -3,7 +3,9 @@
 //
 // Add sequences, then call step() until none is running. Each step decodes one token for every
 // running sequence and reads at most `batch_tokens` prompt tokens. Results do not depend on what
-// else is in the batch, on chunking, or on the number of threads.
+// else is in the batch, on chunking, or on the number of threads. A finished sequence keeps its
+// rows for extend() until it is released, or until others need the pages: the oldest give way
+// first.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +18,9 @@
 #include <string_view>
 #include <vector>
 
+#include "laconic/generation.h"
 #include "laconic/kv_options.h"
 #include "laconic/model.h"
-#include "laconic/sampling_options.h"
 
 namespace laconic {
 
@@ -30,62 +32,14 @@ struct SessionOptions {
   KvOptions kv;
 };
 
-enum class FinishReason { kNone, kStop, kLength, kKvFull, kLoop, kCancelled };
-std::string_view finish_reason_name(FinishReason reason);
-
-struct GenerateOptions {
-  std::int64_t max_tokens = -1;  // -1: until an end token or the context is full
-  SamplingOptions sampling;
-  std::vector<std::string> stop;          // texts that end the answer; they are not part of it
-  std::vector<std::int32_t> stop_tokens;  // ids that end the answer, besides the model's own
-  bool ignore_eos = false;
-  bool stop_on_loop = false;            // end when the last tokens repeat themselves
-  std::int64_t reasoning_budget = -1;   // tokens inside <think> before it is closed; -1: no limit
-  bool reasoning_open = false;          // the prompt ends inside a <think> block
-  std::vector<std::int32_t> force_ids;  // teacher forcing: generated ids are taken from here
-  bool keep_logits = false;             // keep the logits of every step
-};
-
-struct KvStats {
-  std::vector<std::vector<std::size_t>> rows;  // [layer][kv_head] rows held at the end
-  std::size_t bytes = 0, allocated_bytes = 0, peak_bytes = 0, peak_allocated_bytes = 0;
-  double mean_bytes = 0;
-  std::size_t peak_rows = 0;  // most rows that one KV head held
-  std::size_t compressions = 0;
-};
-
-struct Timings {
-  std::size_t prompt_n = 0;     // prompt tokens read
-  std::size_t predicted_n = 0;  // decode steps: the first token comes with the prompt
-  double prompt_ms = 0, predicted_ms = 0,
-         kv_ms = 0;  // kv_ms: the policy's own part of predicted_ms
-};
-
-struct Generation {
-  std::vector<std::int32_t> prompt_ids, ids;
-  std::string text, reasoning, answer;  // text = all of it; the stop text is left out
-  FinishReason finish_reason = FinishReason::kNone;
-  KvStats kv;
-  Timings timings;
-  std::vector<std::vector<float>> logits;  // [1 + generated][vocab] when keep_logits
-};
-
-using SequenceId = std::size_t;
-
-// What a step produced for one sequence. Text pieces are whole UTF-8 characters.
-struct StepEvent {
-  SequenceId sequence = 0;
-  std::optional<std::int32_t> id;
-  std::string reasoning, answer;  // newly shown text
-  FinishReason finished = FinishReason::kNone;
-};
-
 using KvTrace = std::function<void(SequenceId sequence, std::size_t step, std::size_t layer,
                                    std::size_t kv_head, std::span<const std::int32_t> kept)>;
 
 class Session {
  public:
-  Session(const Model& model, const SessionOptions& options = {});
+  // The model must outlive the session.
+  explicit Session(const Model& model, const SessionOptions& options = {});
+  explicit Session(Model&& model, const SessionOptions& options = {}) = delete;
   ~Session();
   Session(Session&&) noexcept;
 
@@ -93,12 +47,13 @@ class Session {
   // context; Error(kResource) when the pool could never hold the prompt (both numbers).
   SequenceId add(std::span<const std::int32_t> prompt, const GenerateOptions& options = {});
 
-  // The same sequence goes on with more text: its rows so far count as prompt. The previous
-  // generation must have finished.
+  // The same sequence goes on with more text: its rows so far count as prompt. Error(kUsage) when
+  // its generation has not finished, or when its rows had to give way to others.
   void extend(SequenceId sequence, std::span<const std::int32_t> more,
               const GenerateOptions& options = {});
 
-  // One step for all running sequences; false when nothing is left to do.
+  // One step for all running sequences; false when nothing is left to do. Events come after the
+  // step's work; one that was not delivered because a callback threw comes with the next step.
   bool step(const std::function<void(const StepEvent&)>& on_event = {});
 
   void cancel(SequenceId sequence);  // it ends with kCancelled at the next step

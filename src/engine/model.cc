@@ -21,16 +21,23 @@ std::optional<DType> quantize_type(const std::string& name) {
   return type;
 }
 
-SamplingOptions recommended_sampling(const Json& generation, std::string_view where) {
+SamplingOptions recommended_sampling(const Json& generation, const std::string& where) {
   SamplingOptions options;
   if (!json_optional<bool>(generation, "do_sample", where).value_or(false)) return options;
   options.temperature = json_optional<double>(generation, "temperature", where).value_or(1.0);
-  options.top_k = json_optional<std::size_t>(generation, "top_k", where).value_or(0);
+  // Hugging Face's default; some files say -1 for all.
+  const auto top_k = json_optional<std::int64_t>(generation, "top_k", where).value_or(50);
+  options.top_k = top_k > 0 ? static_cast<std::size_t>(top_k) : 0;
   options.top_p = json_optional<double>(generation, "top_p", where).value_or(1.0);
   options.min_p = json_optional<double>(generation, "min_p", where).value_or(0.0);
   options.repeat_penalty =
       json_optional<double>(generation, "repetition_penalty", where).value_or(1.0);
-  validate(options);
+  options.repeat_window = 0;
+  try {
+    validate(options);
+  } catch (const Error& error) {
+    throw_input("{}: {}", where, error.what());
+  }
   return options;
 }
 
@@ -105,7 +112,14 @@ std::vector<std::int32_t> Model::tokenize(std::string_view text, bool add_specia
 
 std::string Model::detokenize(std::span<const std::int32_t> ids, bool skip_special) const {
   if (!impl_->tokenizer) throw_input("{} has no tokenizer: text cannot be made", info().name);
-  return impl_->tokenizer->decode(ids, skip_special);
+  std::vector<std::int32_t> known;  // ids of padded embedding rows have no text
+  for (const std::int32_t id : ids) {
+    if (id < 0 || static_cast<std::size_t>(id) >= info().vocab) {
+      throw_usage("token id {} is not in the vocabulary: 0 to {} are", id, info().vocab - 1);
+    }
+    if (static_cast<std::size_t>(id) < impl_->tokenizer->vocab_size()) known.push_back(id);
+  }
+  return impl_->tokenizer->decode(known, skip_special);
 }
 
 std::string Model::apply_chat_template(std::span<const ChatMessage> messages,
@@ -122,10 +136,19 @@ std::string Model::apply_chat_template(std::span<const ChatMessage> messages,
     context["bos_token"] = token_text(data, data.bos);
     context["eos_token"] = token_text(data, data.eos);
   }
-  if (reasoning != Reasoning::kAuto) context["enable_thinking"] = reasoning == Reasoning::kOn;
+  if (reasoning == Reasoning::kAuto) return impl_->chat_template->render(context);
+  const bool on = reasoning == Reasoning::kOn;
+  context["enable_thinking"] = !on;
+  const std::string opposite = impl_->chat_template->render(context);
+  context["enable_thinking"] = on;
   std::string prompt = impl_->chat_template->render(context);
+  const bool opens = prompt_opens_reasoning(prompt);
+  if (prompt == opposite && !opens) {
+    throw_usage("--reasoning {} has no effect: the chat template knows no thinking",
+                on ? "on" : "off");
+  }
   // Templates without the switch (DeepSeek-R1) open the block themselves: close it at once.
-  if (reasoning == Reasoning::kOff && prompt_opens_reasoning(prompt)) prompt += "\n</think>\n\n";
+  if (!on && opens) prompt += "\n</think>\n\n";
   return prompt;
 }
 

@@ -17,10 +17,15 @@ std::uint64_t mix(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
+// Works on Sampler's candidates, which only it can name.
+constexpr auto better = [](const auto& a, const auto& b) {
+  return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+};
+
 }  // namespace
 
-double keyed_uniform(std::uint64_t seed, std::uint64_t sequence, std::uint64_t step) {
-  const std::uint64_t bits = mix(mix(mix(seed) ^ sequence) ^ step);
+double keyed_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t place) {
+  const std::uint64_t bits = mix(mix(mix(seed) ^ stream) ^ place);
   return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
@@ -40,75 +45,83 @@ void validate(const SamplingOptions& o) {
   }
 }
 
-Sampler::Sampler(const SamplingOptions& options, std::uint64_t sequence)
-    : options_(options), sequence_(sequence) {
-  validate(options);
-}
+Sampler::Sampler(const SamplingOptions& options) : options_(options) { validate(options); }
 
-std::int32_t Sampler::next(std::span<const float> logits, std::span<const std::int32_t> history,
-                           std::size_t step) {
+std::int32_t Sampler::next(std::span<const float> logits, std::span<const std::int32_t> history) {
   if (options_.repeat_penalty != 1.0) {
-    adjusted_.assign(logits.begin(), logits.end());
-    const std::size_t window = std::min(options_.repeat_window, history.size());
-    const auto recent = history.subspan(history.size() - window);
-    const auto penalty = static_cast<float>(options_.repeat_penalty);
-    for (const std::int32_t id : std::unordered_set<std::int32_t>(recent.begin(), recent.end())) {
-      float& logit = adjusted_[static_cast<std::size_t>(id)];
-      logit = logit > 0 ? logit / penalty : logit * penalty;
-    }
+    penalise(logits, history);
     logits = adjusted_;
   }
   if (options_.temperature == 0.0) {
     return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) -
                                      logits.begin());
   }
-  candidates_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    candidates_.push_back({static_cast<std::int32_t>(i), logits[i], 0.0});
-  }
-  keep_top_k();
-  keep_probable();
-  return draw(step);
+  collect(logits);
+  if (options_.top_k > 0 && options_.top_k < candidates_.size()) keep_top_k();
+  if (options_.top_p < 1.0) keep_top_p();
+  return draw(history.size());
 }
 
-// Leaves the candidates sorted, best first.
+void Sampler::penalise(std::span<const float> logits, std::span<const std::int32_t> history) {
+  adjusted_.assign(logits.begin(), logits.end());
+  const std::size_t window = options_.repeat_window == 0
+                                 ? history.size()
+                                 : std::min(options_.repeat_window, history.size());
+  const auto recent = history.last(window);
+  const auto penalty = static_cast<float>(options_.repeat_penalty);
+  for (const std::int32_t id : std::unordered_set<std::int32_t>(recent.begin(), recent.end())) {
+    float& logit = adjusted_[static_cast<std::size_t>(id)];
+    logit = logit > 0 ? logit / penalty : logit * penalty;
+  }
+}
+
+// Tokens that can be drawn at all, by id. min-p goes first: like top-k and top-p it keeps the best
+// ones, so their order does not matter but for top-p's sum, which is taken over what min-p left.
+void Sampler::collect(std::span<const float> logits) {
+  // Below this share of the best one's probability a token is never drawn in practice, and a whole
+  // vocabulary of them weighs less than a double can tell.
+  constexpr double kNegligible = 1e-20;
+  const double best = *std::max_element(logits.begin(), logits.end());
+  const double share = std::max(options_.min_p, kNegligible);
+  const auto threshold = static_cast<float>(best + std::log(share) * options_.temperature);
+  candidates_.clear();
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (logits[i] < threshold) continue;
+    candidates_.push_back({static_cast<std::int32_t>(i), logits[i],
+                           std::exp((logits[i] - best) / options_.temperature)});
+  }
+}
+
 void Sampler::keep_top_k() {
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
-  const std::size_t count =
-      options_.top_k == 0 ? candidates_.size() : std::min(options_.top_k, candidates_.size());
-  const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(count);
-  std::partial_sort(candidates_.begin(), middle, candidates_.end(), better);
+  const auto middle = candidates_.begin() + static_cast<std::ptrdiff_t>(options_.top_k);
+  std::nth_element(candidates_.begin(), middle, candidates_.end(), better);
   candidates_.erase(middle, candidates_.end());
 }
 
-// Softmax at the temperature, then top-p and min-p. The best candidate always stays.
-void Sampler::keep_probable() {
-  double sum = 0;
-  const double best = candidates_.front().logit;
-  for (Candidate& c : candidates_) {
-    c.probability = std::exp((c.logit - best) / options_.temperature);
-    sum += c.probability;
-  }
-  double cumulative = 0;
-  std::size_t count = 0;
-  for (Candidate& c : candidates_) {
-    c.probability /= sum;
-    if (count > 0 && (cumulative >= options_.top_p ||
-                      c.probability < options_.min_p * candidates_.front().probability)) {
-      break;
-    }
-    cumulative += c.probability;
-    ++count;
-  }
-  candidates_.resize(count);
-}
-
-std::int32_t Sampler::draw(std::size_t step) {
+// The fewest best candidates that reach top_p of the probability. Sorted piece by piece, because a
+// few hundred of a vocabulary are enough nearly always.
+void Sampler::keep_top_p() {
   double total = 0;
   for (const Candidate& c : candidates_) total += c.probability;
-  double left = keyed_uniform(options_.seed, sequence_, step) * total;
+  double cumulative = 0;
+  std::size_t kept = 0;
+  for (std::size_t sorted = 0, piece = 256; sorted < candidates_.size(); piece *= 4) {
+    const std::size_t end = std::min(candidates_.size(), sorted + piece);
+    std::partial_sort(candidates_.begin() + static_cast<std::ptrdiff_t>(sorted),
+                      candidates_.begin() + static_cast<std::ptrdiff_t>(end), candidates_.end(),
+                      better);
+    for (sorted = end; kept < sorted && cumulative < options_.top_p * total; ++kept) {
+      cumulative += candidates_[kept].probability;
+    }
+    if (kept < sorted) break;
+  }
+  candidates_.resize(kept);
+}
+
+std::int32_t Sampler::draw(std::size_t place) const {
+  double total = 0;
+  for (const Candidate& c : candidates_) total += c.probability;
+  double left = keyed_uniform(options_.seed, options_.stream, place) * total;
   for (const Candidate& c : candidates_) {
     left -= c.probability;
     if (left < 0) return c.id;

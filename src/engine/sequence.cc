@@ -16,34 +16,49 @@ bool contains(std::span<const std::int32_t> ids, std::int32_t id) {
 
 }  // namespace
 
-Sequence::Sequence(const Model::Impl& model, SequenceId id, std::size_t context)
-    : model_(model), id_(id), context_(context) {}
+Sequence::Sequence(const Model::Impl& model, std::size_t context)
+    : model_(model), context_(context) {}
 
-void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions& options) {
-  const Tokenizer* tokenizer = model_.tokenizer_or_null();
-  if (tokenizer == nullptr && (!options.stop.empty() || options.reasoning_budget >= 0)) {
+void Sequence::check(std::span<const std::int32_t> prompt, const GenerateOptions& options) const {
+  if (model_.tokenizer_or_null() == nullptr &&
+      (!options.stop.empty() || options.reasoning_budget >= 0)) {
     throw_usage("--stop and --reasoning-budget need a tokenizer, which this checkpoint lacks");
   }
+  if (options.max_tokens < -1 || options.reasoning_budget < -1) {
+    throw_usage("-n {} and --reasoning-budget {}: at least 0, or -1 for no limit",
+                options.max_tokens, options.reasoning_budget);
+  }
+  const bool other_end = options.max_tokens >= 0 || !options.stop.empty() ||
+                         !options.stop_tokens.empty() || options.stop_on_loop ||
+                         options.reasoning_budget >= 0;
+  if (!options.force_ids.empty() && other_end) {
+    throw_usage("--force-ids ends with its last id: limits, stops and budgets have no effect");
+  }
   const std::size_t vocab = model_.weights.config.vocab;
-  for (const auto& ids : {prompt, std::span<const std::int32_t>(options.force_ids)}) {
+  for (const auto& ids : {prompt, std::span<const std::int32_t>(options.force_ids),
+                          std::span<const std::int32_t>(options.stop_tokens)}) {
     for (const std::int32_t id : ids) {
       if (id < 0 || static_cast<std::size_t>(id) >= vocab) {
         throw_usage("token id {} is not in the vocabulary: 0 to {} are", id, vocab - 1);
       }
     }
   }
-  const std::size_t unread = history_.size() - unread_ + prompt.size();
-  if (unread == 0) throw_usage("the prompt is empty: at least one token is needed");
+  if (history_.size() - unread_ + prompt.size() == 0) {
+    throw_usage("the prompt is empty: at least one token is needed");
+  }
   if (history_.size() + prompt.size() > context_) {
     throw_usage("the prompt is too long: {} tokens, the context holds {}",
                 history_.size() + prompt.size(), context_);
   }
+}
 
+void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions& options) {
+  check(prompt, options);
+  const Tokenizer* tokenizer = model_.tokenizer_or_null();
   const bool only_control = std::all_of(prompt.begin(), prompt.end(), [&](std::int32_t id) {
-    return tokenizer != nullptr && static_cast<std::size_t>(id) < tokenizer->vocab_size() &&
-           tokenizer->is_special(id);
+    return tokenizer != nullptr && tokenizer->is_special(id);
   });
-  sampler_.emplace(options.sampling, id_);
+  sampler_.emplace(options.sampling);
   text_.emplace(tokenizer, options.stop, options.reasoning_open,
                 /*at_start=*/only_control && history_.empty());
   options_ = options;
@@ -53,6 +68,7 @@ void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions
   forced_.clear();
   reasoning_tokens_ = 0;
   reasoning_closed_ = ending_ = cancelled_ = false;
+  if (cache) cache->restart_counters();
   phase = Phase::kWaiting;
 }
 
@@ -60,24 +76,31 @@ std::span<const std::int32_t> Sequence::pending() const {
   return std::span<const std::int32_t>(history_).subspan(unread_);
 }
 
-void Sequence::prompt_read(std::size_t tokens, double ms) {
+void Sequence::prompt_read(std::size_t tokens) {
   unread_ += tokens;
   result.timings.prompt_n += tokens;
-  result.timings.prompt_ms += ms;
   if (unread_ == history_.size()) cache->begin_generation();
 }
 
-void Sequence::decoded(double ms) {
+void Sequence::decoded() {
   ++unread_;
-  result.timings.predicted_ms += ms;
   ++result.timings.predicted_n;
+  note_peak_rows();
+  cache->end_step();
+}
+
+void Sequence::add_time(RowKind kind, double ms) {
+  Timings& timings = result.timings;
+  (kind == RowKind::kDecode ? timings.predicted_ms : timings.prompt_ms) += ms;
+}
+
+void Sequence::note_peak_rows() {
   const KvShape& shape = cache->shape();
   for (std::size_t l = 0; l < shape.layers; ++l) {
     for (std::size_t h = 0; h < shape.kv_heads; ++h) {
       result.kv.peak_rows = std::max(result.kv.peak_rows, cache->head(l, h).size());
     }
   }
-  cache->end_step();
 }
 
 std::int32_t Sequence::choose(std::span<const float> logits) {
@@ -91,7 +114,7 @@ std::int32_t Sequence::choose(std::span<const float> logits) {
     forced_.pop_front();
     return id;
   }
-  return sampler_->next(logits, history_, result.ids.size());
+  return sampler_->next(logits, history_);
 }
 
 void Sequence::force_reasoning_end() {
@@ -101,13 +124,18 @@ void Sequence::force_reasoning_end() {
   reasoning_closed_ = true;
 }
 
+// The model's or the caller's end token: it ends the answer and is no part of its text.
+bool Sequence::ends_answer(std::int32_t id) const {
+  if (!options_.force_ids.empty()) return false;
+  return contains(options_.stop_tokens, id) || (!options_.ignore_eos && model_.is_end(id));
+}
+
 FinishReason Sequence::reason_to_end(std::int32_t id) const {
   const std::size_t generated = result.ids.size();
   if (!options_.force_ids.empty()) {
     return generated == options_.force_ids.size() ? FinishReason::kLength : FinishReason::kNone;
   }
-  if (text_->stopped() || contains(options_.stop_tokens, id)) return FinishReason::kStop;
-  if (!options_.ignore_eos && model_.is_end(id)) return FinishReason::kStop;
+  if (text_->stopped() || ends_answer(id)) return FinishReason::kStop;
   if (options_.stop_on_loop && LoopDetector::looping(result.ids)) return FinishReason::kLoop;
   const bool spent =
       options_.max_tokens >= 0 && generated >= static_cast<std::size_t>(options_.max_tokens);
@@ -162,10 +190,18 @@ void Sequence::end(FinishReason reason, StepEvent& event) {
   phase = Phase::kDone;
 }
 
-void Sequence::abandon() {
-  cache.reset();
-  phase = Phase::kDone;
+// An answer that was complete but for the logits of its last token keeps its reason.
+void Sequence::end_kv_full(StepEvent& event) {
+  end(ending_ ? ending_reason_ : FinishReason::kKvFull, event);
 }
+
+void Sequence::abandon() {
+  StepEvent unheard;
+  end(FinishReason::kNone, unheard);
+  cache.reset();
+}
+
+void Sequence::drop_rows() { cache.reset(); }
 
 void Sequence::collect_kv_stats() {
   const KvShape& shape = cache->shape();
@@ -173,11 +209,9 @@ void Sequence::collect_kv_stats() {
   KvStats& kv = result.kv;
   kv.rows.assign(shape.layers, std::vector<std::size_t>(shape.kv_heads));
   for (std::size_t l = 0; l < shape.layers; ++l) {
-    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
-      kv.rows[l][h] = cache->head(l, h).size();
-      kv.peak_rows = std::max(kv.peak_rows, kv.rows[l][h]);
-    }
+    for (std::size_t h = 0; h < shape.kv_heads; ++h) kv.rows[l][h] = cache->head(l, h).size();
   }
+  note_peak_rows();
   kv.bytes = counters.bytes;
   kv.allocated_bytes = counters.allocated_bytes;
   kv.peak_bytes = counters.peak_bytes;

@@ -13,7 +13,8 @@
 #include "engine/model_impl.h"
 #include "engine/sampler.h"
 #include "kv/sequence_cache.h"
-#include "laconic/session.h"
+#include "laconic/generation.h"
+#include "model/decoder.h"
 
 namespace laconic {
 
@@ -21,19 +22,23 @@ class Sequence {
  public:
   enum class Phase { kWaiting, kPrompt, kDecode, kDone };
 
-  Sequence(const Model::Impl& model, SequenceId id, std::size_t context);
+  Sequence(const Model::Impl& model, std::size_t context);
 
   // A new answer: `prompt` is read after what the cache holds.
   void start(std::span<const std::int32_t> prompt, const GenerateOptions& options);
 
   // The prompt tokens that are not read yet, or the one token to decode next.
   std::span<const std::int32_t> pending() const;
-  void prompt_read(std::size_t tokens, double ms);
+  void prompt_read(std::size_t tokens);
   // Logits after the prompt or after a decode step: takes the next token, and perhaps ends.
   void logits_ready(std::span<const float> logits, StepEvent& event);
-  void decoded(double ms);
+  void decoded();
+  void add_time(RowKind kind, double ms);
   void end(FinishReason reason, StepEvent& event);
-  void abandon();  // a step failed halfway: the rows are not consistent any more
+  void end_kv_full(StepEvent& event);
+  void abandon();    // a step failed halfway: the rows are not consistent any more
+  void drop_rows();  // others need the pages: it cannot go on after this
+  bool can_go_on() const { return phase == Phase::kDone && (cache || unread_ == 0); }
   void request_cancel() { cancelled_ = phase != Phase::kDone; }
   bool cancel_requested() const { return cancelled_; }
 
@@ -48,12 +53,14 @@ class Sequence {
 
  private:
   std::int32_t choose(std::span<const float> logits);
+  bool ends_answer(std::int32_t id) const;
   FinishReason reason_to_end(std::int32_t id) const;
+  void check(std::span<const std::int32_t> prompt, const GenerateOptions& options) const;
   void force_reasoning_end();
+  void note_peak_rows();
   void collect_kv_stats();
 
   const Model::Impl& model_;
-  SequenceId id_;
   std::size_t context_;
   GenerateOptions options_;
   std::optional<Sampler> sampler_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
+#include <exception>
 #include <map>
 #include <utility>
 
@@ -65,17 +67,19 @@ struct Session::Impl {
         decoder(model.weights, threads) {}
 
   Sequence& get(SequenceId id);
-  const Sequence& get(SequenceId id) const { return const_cast<Impl*>(this)->get(id); }
   std::size_t pages_for(std::size_t rows) const;
+  std::size_t pages_held(const Sequence& sequence) const;
   void check_prompt_fits(std::size_t rows) const;
   void attach_cache(SequenceId id, Sequence& sequence);
+  bool reserve(Sequence& sequence, std::size_t tokens);
 
-  using OnEvent = std::function<void(const StepEvent&)>;
-  void cancel_requested(const OnEvent& on_event);
+  void cancel_requested();
   void admit();
-  void build_batch(const OnEvent& on_event);
-  void run_batch(const OnEvent& on_event);
-  bool running() const;
+  void build_batch();
+  void run_batch();
+  void finish_segment(std::size_t index, std::span<const float>& logits);
+  void deliver(const std::function<void(const StepEvent&)>& on_event);
+  StepEvent& event_of(SequenceId id);
 
   const Model::Impl& model;
   SessionOptions options;
@@ -84,8 +88,12 @@ struct Session::Impl {
   Threads threads;
   PagePool pool;
   Decoder decoder;
-  std::map<SequenceId, Sequence> sequences;  // ended before the pool is: they give pages back
+  std::map<SequenceId, Sequence> sequences;  // destroyed before the pool: they give pages back
   SequenceId next_id = 0;
+  std::deque<SequenceId> waiting;   // in order of arrival
+  std::vector<SequenceId> active;   // in order of admission
+  std::deque<SequenceId> finished;  // with rows, the longest finished first
+  std::deque<StepEvent> events;     // not delivered yet
   KvTrace trace;
   std::vector<Segment> batch;
   std::vector<SequenceId> batch_ids;  // [batch] whose segment it is
@@ -97,8 +105,18 @@ Sequence& Session::Impl::get(SequenceId id) {
   return found->second;
 }
 
+StepEvent& Session::Impl::event_of(SequenceId id) {
+  StepEvent event;
+  event.sequence = id;
+  return events.emplace_back(std::move(event));
+}
+
 std::size_t Session::Impl::pages_for(std::size_t rows) const {
   return (rows + kPageRows - 1) / kPageRows * shape.layers * shape.kv_heads;
+}
+
+std::size_t Session::Impl::pages_held(const Sequence& sequence) const {
+  return sequence.cache ? sequence.cache->counters().allocated_bytes / pool.page_bytes() : 0;
 }
 
 // A prompt that the pool could not hold even alone is refused when it is added.
@@ -112,75 +130,73 @@ void Session::Impl::check_prompt_fits(std::size_t rows) const {
 void Session::Impl::attach_cache(SequenceId id, Sequence& sequence) {
   if (sequence.cache) return;
   sequence.cache.emplace(pool, shape, options.kv);
-  if (!trace) return;
-  sequence.cache->set_trace(
-      [this, id](std::size_t step, std::size_t layer, std::size_t kv_head,
-                 std::span<const std::int32_t> kept) { trace(id, step, layer, kv_head, kept); });
+  sequence.cache->set_trace([this, id](std::size_t step, std::size_t layer, std::size_t kv_head,
+                                       std::span<const std::int32_t> kept) {
+    if (trace) trace(id, step, layer, kv_head, kept);
+  });
 }
 
-void Session::Impl::cancel_requested(const OnEvent& on_event) {
+// Room for more rows; finished sequences, the oldest first, lose theirs when the pool is full.
+bool Session::Impl::reserve(Sequence& sequence, std::size_t tokens) {
+  while (!sequence.cache->reserve(tokens)) {
+    if (finished.empty()) return false;
+    get(finished.front()).drop_rows();
+    finished.pop_front();
+  }
+  return true;
+}
+
+void Session::Impl::cancel_requested() {
   for (auto& [id, sequence] : sequences) {
     if (!sequence.cancel_requested() || sequence.phase == Sequence::Phase::kDone) continue;
-    StepEvent event;
-    event.sequence = id;
-    sequence.end(FinishReason::kCancelled, event);
-    if (on_event) on_event(event);
+    sequence.end(FinishReason::kCancelled, event_of(id));
   }
 }
 
-// Waiting sequences enter in order while the peaks of all that run, by the policy's law, fit into
-// the pool. One that does not fit even alone enters alone and may end with kv_full.
+// Waiting sequences enter in order of arrival while the peaks of all that run, by the policy's law,
+// fit into the pool. One that does not fit even alone enters alone and may end with kv_full.
 void Session::Impl::admit() {
+  std::erase_if(waiting, [&](SequenceId id) { return get(id).phase != Sequence::Phase::kWaiting; });
   std::size_t committed = 0;
-  bool busy = false;
-  for (auto& [id, sequence] : sequences) {
-    const bool active =
-        sequence.phase == Sequence::Phase::kPrompt || sequence.phase == Sequence::Phase::kDecode;
-    busy = busy || active;
-    if (active) {
-      committed += pages_for(sequence.admitted_rows);
-    } else if (sequence.cache) {
-      committed += sequence.cache->counters().allocated_bytes / pool.page_bytes();
-    }
-  }
-  for (auto& [id, sequence] : sequences) {
-    if (sequence.phase != Sequence::Phase::kWaiting) continue;
+  for (const SequenceId id : active) committed += pages_for(get(id).admitted_rows);
+  // Those that go on from an earlier answer hold pages while they wait.
+  for (const SequenceId id : waiting) committed += pages_held(get(id));
+  while (!waiting.empty()) {
+    const SequenceId id = waiting.front();
+    Sequence& sequence = get(id);
     sequence.admitted_rows = sequence.peak_rows(options.kv);
-    const std::size_t needed = pages_for(sequence.admitted_rows);
-    if (busy && committed + needed > pool.pages_limit()) return;
+    const std::size_t more = pages_for(sequence.admitted_rows) - pages_held(sequence);
+    if (!active.empty() && committed + more > pool.pages_limit()) return;
+    committed += more;
     attach_cache(id, sequence);
     sequence.phase = Sequence::Phase::kPrompt;
-    committed += needed;
-    busy = true;
+    active.push_back(id);
+    waiting.pop_front();
   }
 }
 
-void Session::Impl::build_batch(const OnEvent& on_event) {
+void Session::Impl::build_batch() {
   batch.clear();
   batch_ids.clear();
-  const auto full = [&](SequenceId id, Sequence& sequence) {
-    StepEvent event;
-    event.sequence = id;
-    sequence.end(FinishReason::kKvFull, event);
-    if (on_event) on_event(event);
-  };
-  for (auto& [id, sequence] : sequences) {
+  for (const SequenceId id : active) {
+    Sequence& sequence = get(id);
     if (sequence.phase != Sequence::Phase::kDecode) continue;
-    if (!sequence.cache->reserve(1)) {
-      full(id, sequence);
+    if (!reserve(sequence, 1)) {
+      sequence.end_kv_full(event_of(id));
       continue;
     }
     batch.push_back({&*sequence.cache, sequence.pending(), RowKind::kDecode, LogitRows::kLast});
     batch_ids.push_back(id);
   }
   std::size_t left = options.batch_tokens;
-  for (auto& [id, sequence] : sequences) {
+  for (const SequenceId id : active) {
+    Sequence& sequence = get(id);
     if (sequence.phase != Sequence::Phase::kPrompt || left == 0) continue;
     const auto pending = sequence.pending();
     const std::size_t count = std::min(left, pending.size());
-    if (!sequence.cache->reserve(count)) {
+    if (!reserve(sequence, count)) {
       // Others may end and give pages back; with nobody else running it can never go on.
-      if (batch.empty()) full(id, sequence);
+      if (batch.empty()) sequence.end_kv_full(event_of(id));
       continue;
     }
     batch.push_back({&*sequence.cache, pending.first(count), RowKind::kPrompt,
@@ -190,7 +206,22 @@ void Session::Impl::build_batch(const OnEvent& on_event) {
   }
 }
 
-void Session::Impl::run_batch(const OnEvent& on_event) {
+// One segment after the forward pass: rows, policy, next token.
+void Session::Impl::finish_segment(std::size_t index, std::span<const float>& logits) {
+  Sequence& sequence = get(batch_ids[index]);
+  const Segment& segment = batch[index];
+  const bool has_logits = segment.logits != LogitRows::kNone;
+  const auto own = logits.first(has_logits ? model.weights.config.vocab : 0);
+  logits = logits.subspan(own.size());
+  if (segment.kind == RowKind::kDecode) {
+    sequence.decoded();
+  } else {
+    sequence.prompt_read(segment.ids.size());
+  }
+  if (has_logits) sequence.logits_ready(own, event_of(batch_ids[index]));
+}
+
+void Session::Impl::run_batch() {
   const auto start = Clock::now();
   std::span<const float> logits;
   try {
@@ -199,30 +230,28 @@ void Session::Impl::run_batch(const OnEvent& on_event) {
     for (const SequenceId id : batch_ids) get(id).abandon();
     throw;
   }
-  const double ms = milliseconds_since(start);
-  const std::size_t vocab = model.weights.config.vocab;
+  // Whatever goes wrong with one sequence (a trace that cannot be written), the others are
+  // finished.
+  std::exception_ptr failure;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    Sequence& sequence = get(batch_ids[i]);
-    if (batch[i].kind == RowKind::kDecode) {
-      const auto policy_start = Clock::now();
-      sequence.decoded(ms);
-      sequence.result.timings.predicted_ms += milliseconds_since(policy_start);
-    } else {
-      sequence.prompt_read(batch[i].ids.size(), ms);
+    try {
+      finish_segment(i, logits);
+    } catch (...) {
+      get(batch_ids[i]).abandon();
+      failure = std::current_exception();
     }
-    if (batch[i].logits == LogitRows::kNone) continue;
-    StepEvent event;
-    event.sequence = batch_ids[i];
-    sequence.logits_ready(logits.first(vocab), event);
-    logits = logits.subspan(vocab);
-    if (on_event) on_event(event);
   }
+  const double ms = milliseconds_since(start);
+  for (std::size_t i = 0; i < batch.size(); ++i) get(batch_ids[i]).add_time(batch[i].kind, ms);
+  if (failure) std::rethrow_exception(failure);
 }
 
-bool Session::Impl::running() const {
-  return std::any_of(sequences.begin(), sequences.end(), [](const auto& entry) {
-    return entry.second.phase != Sequence::Phase::kDone;
-  });
+void Session::Impl::deliver(const std::function<void(const StepEvent&)>& on_event) {
+  while (!events.empty()) {
+    const StepEvent event = std::move(events.front());
+    events.pop_front();
+    if (on_event) on_event(event);
+  }
 }
 
 Session::Session(const Model& model, const SessionOptions& options) {
@@ -239,42 +268,72 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 
 SequenceId Session::add(std::span<const std::int32_t> prompt, const GenerateOptions& options) {
-  Sequence sequence(impl_->model, impl_->next_id, impl_->context);
+  Sequence sequence(impl_->model, impl_->context);
   sequence.start(prompt, options);
   impl_->check_prompt_fits(prompt.size());
   impl_->sequences.emplace(impl_->next_id, std::move(sequence));
+  impl_->waiting.push_back(impl_->next_id);
   return impl_->next_id++;
 }
 
 void Session::extend(SequenceId id, std::span<const std::int32_t> more,
                      const GenerateOptions& options) {
   Sequence& sequence = impl_->get(id);
-  if (sequence.phase != Sequence::Phase::kDone || !sequence.cache) {
-    throw_usage("sequence {} cannot go on: its last generation has not ended well", id);
+  if (sequence.phase != Sequence::Phase::kDone) {
+    throw_usage("sequence {} cannot go on: its generation has not finished", id);
+  }
+  if (!sequence.can_go_on()) {
+    throw_usage("sequence {} cannot go on: its rows had to give way, add its text anew", id);
   }
   impl_->check_prompt_fits(sequence.rows_held() + sequence.pending().size() + more.size());
   sequence.start(more, options);
+  std::erase(impl_->finished, id);
+  impl_->waiting.push_back(id);
 }
 
 bool Session::step(const std::function<void(const StepEvent&)>& on_event) {
-  impl_->cancel_requested(on_event);
+  const auto retire = [this] {
+    std::erase_if(impl_->active, [this](SequenceId id) {
+      const Sequence& sequence = impl_->get(id);
+      if (sequence.phase != Sequence::Phase::kDone) return false;
+      if (sequence.cache) impl_->finished.push_back(id);
+      return true;
+    });
+  };
+  impl_->cancel_requested();
+  retire();
   impl_->admit();
-  impl_->build_batch(on_event);
-  if (!impl_->batch.empty()) impl_->run_batch(on_event);
-  return impl_->running();
+  impl_->build_batch();
+  try {
+    if (!impl_->batch.empty()) impl_->run_batch();
+  } catch (...) {
+    retire();
+    throw;
+  }
+  retire();
+  impl_->deliver(on_event);
+  return !impl_->active.empty() || !impl_->waiting.empty();
 }
 
 void Session::cancel(SequenceId id) { impl_->get(id).request_cancel(); }
 const Generation& Session::result(SequenceId id) const { return impl_->get(id).result; }
 void Session::release(SequenceId id) {
   impl_->get(id);
+  std::erase(impl_->waiting, id);
+  std::erase(impl_->active, id);
+  std::erase(impl_->finished, id);
   impl_->sequences.erase(id);
 }
 
 Generation Session::generate(std::span<const std::int32_t> prompt, const GenerateOptions& options,
                              const std::function<void(const StepEvent&)>& on_event) {
   const SequenceId id = add(prompt, options);
-  while (step(on_event)) {
+  try {
+    while (step(on_event)) {
+    }
+  } catch (...) {
+    release(id);
+    throw;
   }
   Generation result = std::move(impl_->get(id).result);
   release(id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ends a text at the first stop string, however the text is cut into pieces.
+// Ends a text at the stop string that is complete first, however the text is cut into pieces.
 #pragma once
 
 #include <string>

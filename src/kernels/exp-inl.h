@@ -37,7 +37,8 @@ HWY_INLINE V exp_of(V x) {
   const V e = hn::Add(hn::MulAdd(hn::Mul(r, r), q, r), hn::Set(d, 1.0f));
   // 2^n in two factors, because n = 128 and the subnormal results exceed one exponent field.
   const auto bias = hn::Set(di, 127);
-  const auto whole = hn::ConvertTo(di, n);
+  // NaN has no integer; e carries it to the result.
+  const auto whole = hn::ConvertTo(di, hn::IfThenElseZero(hn::Eq(n, n), n));
   const auto half = hn::ShiftRight<1>(whole);
   const V scale0 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
   const V scale1 = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(whole, half), bias)));

@@ -40,6 +40,7 @@ bool HeadCache::reserve(std::size_t rows) {
   if (missing > pool_->pages_free()) return false;
   pages_.reserve(pages_.size() + missing);
   for (std::size_t i = 0; i < missing; ++i) pages_.push_back(pool_->allocate());
+  positions_.reserve(pages_.size() * kPageRows);  // so that append() cannot run out of memory
   return true;
 }
 

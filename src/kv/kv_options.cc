@@ -145,6 +145,9 @@ KvOptions KvOptions::parse(std::string_view policy,
       throw_usage("--kv-{} is unknown; --kv-policy {} takes {}", name, policy, names);
     }
   }
+  if (parsed.pool == KvPool::kNone && options.count("kernel") != 0) {
+    throw_usage("--kv-kernel has no effect with --kv-pool none");
+  }
   parsed.validate();
   return parsed;
 }
@@ -173,6 +176,7 @@ std::map<std::string, std::string> KvOptions::to_map() const {
   for_each_option(*this, [&](std::string_view flag, const auto& value, bool of_every_policy) {
     if (of_every_policy || policy == KvPolicy::kRpc) map.emplace(flag, print(value));
   });
+  if (pool == KvPool::kNone) map.erase("kernel");
   return map;
 }
 

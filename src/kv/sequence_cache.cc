@@ -51,6 +51,11 @@ void SequenceCache::begin_generation() {
   if (schedule_) schedule_->begin(heads_.front().size());
 }
 
+void SequenceCache::restart_counters() {
+  peak_bytes_ = peak_allocated_bytes_ = steps_ = compressions_ = 0;
+  byte_steps_ = seconds_ = 0;
+}
+
 bool SequenceCache::wants_queries() const { return schedule_ && schedule_->wants_query(); }
 
 void SequenceCache::observe_queries(std::size_t layer, const float* q) {

@@ -57,6 +57,9 @@ class SequenceCache {
   // All rows held now become the prompt of a new generation; stale queries are dropped.
   void begin_generation();
 
+  // Peak, mean, compressions and seconds count from here on.
+  void restart_counters();
+
   // Whether the forward pass of the next decode token must call observe_queries for each layer.
   bool wants_queries() const;
   void observe_queries(std::size_t layer, const float* q /* [heads][head_dim], post-RoPE */);

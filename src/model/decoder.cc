@@ -73,7 +73,10 @@ void Decoder::Impl::add_bias(const std::vector<float>& bias, std::size_t rows,
 
 void Decoder::Impl::check_finite(const BatchLayout& batch, std::string_view where) const {
   if (all_finite(x.data(), batch.rows() * config.hidden)) return;
-  throw_input("{} gave NaN or infinite values: the weights are damaged or overflow f32", where);
+  throw_input(
+      "{} gave NaN or infinite values: the weights are damaged, or overflow f32 or the type of the "
+      "cache rows",
+      where);
 }
 
 void Decoder::Impl::embed(const BatchLayout& batch) {

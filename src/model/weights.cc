@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "kernels/quantize.h"
 
 namespace laconic {
@@ -46,11 +47,13 @@ class Loader {
   WeightView quantized(const WeightView& from, const TensorView& source) {
     const std::size_t stride = row_bytes(*quantize_, from.cols);
     std::vector<std::byte> data(from.rows * stride);
-    std::vector<float> row(from.cols);
-    for (std::size_t r = 0; r < from.rows; ++r) {
-      dequantize_row(from, r, row.data());
-      quantize_row(*quantize_, row.data(), from.cols, data.data() + r * stride);
-    }
+    threads_.parallel_for(from.rows, 16, [&](std::size_t begin, std::size_t end, std::size_t) {
+      std::vector<float> row(from.cols);
+      for (std::size_t r = begin; r < end; ++r) {
+        dequantize_row(from, r, row.data());
+        quantize_row(*quantize_, row.data(), from.cols, data.data() + r * stride);
+      }
+    });
     checkpoint_.drop_pages(source);
     out_.quantized.push_back(std::move(data));
     return {*quantize_, out_.quantized.back().data(), from.rows, from.cols};
@@ -59,6 +62,7 @@ class Loader {
   const Checkpoint& checkpoint_;
   const DType* quantize_;
   Weights& out_;
+  Threads threads_;
 };
 
 LayerWeights load_layer(Loader& loader, std::size_t index) {

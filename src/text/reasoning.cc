@@ -94,10 +94,8 @@ ReasoningText split_reasoning(std::string_view text, bool inside) {
 }
 
 bool prompt_opens_reasoning(std::string_view prompt) {
-  const std::size_t open = prompt.rfind(kOpen);
-  if (open == std::string_view::npos) return false;
-  const std::size_t close = prompt.rfind(kClose);
-  return close == std::string_view::npos || close < open;
+  const std::size_t last = prompt.find_last_not_of(" \t\r\n");
+  return last != std::string_view::npos && prompt.substr(0, last + 1).ends_with(kOpen);
 }
 
 }  // namespace laconic

@@ -34,7 +34,8 @@ class ReasoningParser {
 // A whole text at once.
 ReasoningText split_reasoning(std::string_view text, bool inside = false);
 
-// Whether a rendered prompt leaves a <think> block open at its end.
+// Whether a rendered prompt ends by opening a <think> block. A tag inside somebody's message does
+// not count.
 bool prompt_opens_reasoning(std::string_view prompt);
 
 }  // namespace laconic

@@ -62,9 +62,10 @@ TEST(Memory, ProcessGrowsByTheReportedPeak) {
   const std::size_t rows = prompt.size() + 99;  // the last token is drawn and not read
   EXPECT_EQ(kv.bytes, rows * 4 * 8 * 2 * 128 * sizeof(float));
   EXPECT_EQ(kv.peak_bytes, kv.bytes);
-  // Rows in whole pages of 64, and little else: positions, scratch, slabs not quite full.
+  // Rows in whole pages of 64, and little else: positions, scratch, slabs not quite full; part of
+  // it may be memory that the first session gave back.
   EXPECT_LT(kv.allocated_bytes, kv.bytes + std::size_t{64} * 4 * 8 * 2 * 128 * sizeof(float));
-  EXPECT_GT(grown, 0.97 * static_cast<double>(kv.allocated_bytes));
+  EXPECT_GT(grown, 0.9 * static_cast<double>(kv.allocated_bytes));
   EXPECT_LT(grown, 1.15 * static_cast<double>(kv.allocated_bytes));
 }
 
