@@ -74,6 +74,7 @@ struct Session::Impl {
   bool reserve(Sequence& sequence, std::size_t tokens);
 
   void cancel_requested();
+  std::size_t committed_pages();
   void admit();
   void build_batch();
   void run_batch();
@@ -153,14 +154,20 @@ void Session::Impl::cancel_requested() {
   }
 }
 
+// Pages that are spoken for: the peaks of all that run, and what those hold that go on from an
+// earlier answer and still wait.
+std::size_t Session::Impl::committed_pages() {
+  std::size_t pages = 0;
+  for (const SequenceId id : active) pages += pages_for(get(id).admitted_rows);
+  for (const SequenceId id : waiting) pages += pages_held(get(id));
+  return pages;
+}
+
 // Waiting sequences enter in order of arrival while the peaks of all that run, by the policy's law,
 // fit into the pool. One that does not fit even alone enters alone and may end with kv_full.
 void Session::Impl::admit() {
   std::erase_if(waiting, [&](SequenceId id) { return get(id).phase != Sequence::Phase::kWaiting; });
-  std::size_t committed = 0;
-  for (const SequenceId id : active) committed += pages_for(get(id).admitted_rows);
-  // Those that go on from an earlier answer hold pages while they wait.
-  for (const SequenceId id : waiting) committed += pages_held(get(id));
+  std::size_t committed = committed_pages();
   while (!waiting.empty()) {
     const SequenceId id = waiting.front();
     Sequence& sequence = get(id);
@@ -281,6 +288,11 @@ void Session::extend(SequenceId id, std::span<const std::int32_t> more,
   Sequence& sequence = impl_->get(id);
   if (sequence.phase != Sequence::Phase::kDone) {
     throw_usage("sequence {} cannot go on: its generation has not finished", id);
+  }
+  // Those that run were let in on the promise that finished sequences give way.
+  if (impl_->committed_pages() + impl_->pages_held(sequence) > impl_->pool.pages_limit()) {
+    sequence.drop_rows();
+    std::erase(impl_->finished, id);
   }
   if (!sequence.can_go_on()) {
     throw_usage("sequence {} cannot go on: its rows had to give way, add its text anew", id);

@@ -105,6 +105,18 @@ TEST(SessionRobustness, FinishedSequencesGiveWayToWaitingOnes) {
   EXPECT_EQ(session.result(second).ids.size(), 5u);
 }
 
+TEST(SessionRobustness, PromisedPagesAreKeptFromThoseThatGoOn) {
+  Session session(tiny_model(), with_pages_for(256));
+  const SequenceId first = session.add(std::vector<std::int32_t>(100, 3), greedy(1));
+  run_to_end(session);
+  const SequenceId second = session.add(kPrompt, greedy(240));  // its peak is the whole pool
+  for (int i = 0; i < 5; ++i) session.step();
+  EXPECT_THROW(session.extend(first, kOther, greedy(5)), Error);
+  run_to_end(session);
+  EXPECT_EQ(session.result(second).ids.size(), 240u);
+  EXPECT_EQ(session.result(first).ids.size(), 1u);  // what it had is not lost
+}
+
 TEST(SessionRobustness, StatisticsAreOfOneAnswer) {
   SessionOptions options = f32_rows();
   options.kv = small_rpc(16, 4, 4);

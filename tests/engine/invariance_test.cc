@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chunks, batches and threads change nothing: for every weight type and row type, and for what RPC
+// keeps.
+#include <gtest/gtest.h>
+
+#include "engine/generation_compare.h"
+
+namespace laconic::test {
+namespace {
+
+struct Types {
+  DType weights;
+  KvType rows;
+};
+
+std::string types_name(const ::testing::TestParamInfo<Types>& info) {
+  return std::string(dtype_name(info.param.weights)) + "_weights_" +
+         std::string(dtype_name(kv_dtype(info.param.rows))) + "_rows";
+}
+
+SessionOptions rows_of(KvType type, std::size_t threads = 2) {
+  SessionOptions options = f32_rows(threads);
+  options.kv.type = type;
+  return options;
+}
+
+// Where oneDNN does not keep bits, a K or V that lies between two stored values may round either
+// way, so what is left is the rows' own rounding: 2^-11 of f16 and 2^-8 of bf16, a few times.
+double tolerance(const Model& model, KvType rows) {
+  if (library_keeps_bits(model)) return 0.0;
+  return rows == KvType::kF32 ? 1e-5 : rows == KvType::kF16 ? 4 * 0x1p-11 : 4 * 0x1p-8;
+}
+
+// Every promise of independence for one model.
+void expect_independence(const Model& model, KvType rows) {
+  const std::size_t vocab = model.info().vocab;
+  const double allowed = tolerance(model, rows);
+  const auto prompt = random_ids(75, 1, vocab);
+  const GenerateOptions generate = forced(12, 2, vocab);
+  const SessionOptions options = rows_of(rows);
+  const Generation whole = Session(model, options).generate(prompt, generate);
+  ASSERT_EQ(whole.logits.size(), 13u);
+
+  for (const std::size_t chunk : {1u, 7u, 64u}) {
+    SessionOptions chunked = options;
+    chunked.batch_tokens = chunk;
+    const Generation got = Session(model, chunked).generate(prompt, generate);
+    EXPECT_LE(largest_difference(got, whole), allowed) << "chunks of " << chunk;
+  }
+  for (const std::size_t threads : {1u, 3u}) {
+    const Generation got = Session(model, rows_of(rows, threads)).generate(prompt, generate);
+    EXPECT_LE(largest_difference(got, whole), allowed) << threads << " threads";
+  }
+  SessionOptions mixed = options;
+  mixed.batch_tokens = 20;  // some decode while others are still reading
+  Session batch(model, mixed);
+  batch.add(random_ids(3, 5, vocab), forced(30, 6, vocab));
+  const SequenceId id = batch.add(prompt, generate);
+  batch.add(random_ids(41, 7, vocab), forced(9, 8, vocab));
+  while (batch.step()) {
+  }
+  EXPECT_LE(largest_difference(batch.result(id), whole), allowed) << "in a batch";
+}
+
+class InvarianceTest : public ::testing::TestWithParam<Types> {};
+
+TEST_P(InvarianceTest, ChunksBatchesAndThreadsDoNotMatter) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", GetParam().weights, {}, /*seed=*/5);
+  expect_independence(Model::open(folder / "m.gguf"), GetParam().rows);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, InvarianceTest,
+    ::testing::Values(Types{DType::kF32, KvType::kF16}, Types{DType::kF32, KvType::kBF16},
+                      Types{DType::kBF16, KvType::kF16}, Types{DType::kBF16, KvType::kBF16},
+                      Types{DType::kF16, KvType::kF16}, Types{DType::kF16, KvType::kBF16},
+                      Types{DType::kQ8_0, KvType::kF16}, Types{DType::kQ8_0, KvType::kBF16},
+                      Types{DType::kQ4_0, KvType::kF16}, Types{DType::kQ4_0, KvType::kBF16}),
+    types_name);
+
+// A trained model, with a context of 512 and columns that are no multiple of 32.
+TEST(Invariance, HoldsForATrainedModel) {
+  const auto path = shared_data() / "models/stories260K";
+  LACONIC_NEEDS(path);
+  const Model model = Model::open(path);
+  for (const KvType rows : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
+    expect_independence(model, rows);
+  }
+}
+
+struct Work {
+  std::vector<std::int32_t> prompt;
+  GenerateOptions generate;
+};
+
+std::vector<Work> ragged_work() {
+  std::vector<Work> work;
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    work.push_back({random_ids(3 + 11 * i, i), forced(90 - 13 * i, 10 + i)});
+  }
+  return work;
+}
+
+struct Outcome {
+  KeepLists lists;
+  std::vector<Generation> results;
+};
+
+// All work in one session, or each piece in a session of its own, numbered as in the batch.
+Outcome run(const SessionOptions& options, bool together) {
+  Outcome out;
+  const std::vector<Work> work = ragged_work();
+  if (together) {
+    Session session(tiny_model(), options);
+    trace_into(session, out.lists);
+    for (const Work& w : work) session.add(w.prompt, w.generate);
+    while (session.step()) {
+    }
+    for (SequenceId id = 0; id < work.size(); ++id) out.results.push_back(session.result(id));
+    return out;
+  }
+  for (SequenceId id = 0; id < work.size(); ++id) {
+    KeepLists own;
+    Session session(tiny_model(), options);
+    trace_into(session, own);
+    out.results.push_back(session.generate(work[id].prompt, work[id].generate));
+    for (auto& [key, kept] : own) {
+      out.lists[{id, std::get<1>(key), std::get<2>(key), std::get<3>(key)}] = std::move(kept);
+    }
+  }
+  return out;
+}
+
+class KeepListTest : public ::testing::TestWithParam<KvGranularity> {
+ protected:
+  SessionOptions options(std::size_t batch_tokens, std::size_t threads) const {
+    SessionOptions o = f32_rows(threads);
+    o.kv = small_rpc(16, 4, 4, GetParam());
+    o.batch_tokens = batch_tokens;
+    return o;
+  }
+};
+
+// One prompt token at a time: oneDNN sees the same shapes, so nothing here depends on it.
+TEST_P(KeepListTest, InARaggedBatchEqualsAloneBitForBit) {
+  const Outcome alone = run(options(1, 2), false), batch = run(options(1, 2), true);
+  ASSERT_FALSE(alone.lists.empty());
+  EXPECT_EQ(batch.lists, alone.lists);
+  for (std::size_t i = 0; i < alone.results.size(); ++i) {
+    EXPECT_EQ(batch.results[i].logits, alone.results[i].logits) << "sequence " << i;
+    EXPECT_EQ(batch.results[i].kv.rows, alone.results[i].kv.rows) << "sequence " << i;
+  }
+}
+
+// Prompts share chunks: the products come from oneDNN in other shapes.
+TEST_P(KeepListTest, ChunksAndThreadsDoNotMatter) {
+  const Outcome want = run(options(512, 1), false);
+  const double allowed = library_keeps_bits(tiny_model()) ? 0.0 : 1e-5;
+  for (const std::size_t threads : {1u, 2u, 3u}) {
+    const Outcome got = run(options(16, threads), true);
+    EXPECT_EQ(got.lists, want.lists) << threads << " threads";
+    for (std::size_t i = 0; i < want.results.size(); ++i) {
+      EXPECT_LE(largest_difference(got.results[i], want.results[i]), allowed)
+          << threads << " threads, sequence " << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Granularities, KeepListTest,
+                         ::testing::Values(KvGranularity::kLayer, KvGranularity::kKvHead),
+                         [](const auto& p) {
+                           return p.param == KvGranularity::kLayer ? "layer" : "kv_head";
+                         });
+
+}  // namespace
+}  // namespace laconic::test
