@@ -48,7 +48,7 @@ def measure(options, label, flags, weight_bytes):
                        "-n", str(options.tokens), "--temp", "0", "--ignore-eos", "--json",
                        "-t", str(options.threads), "--kv-type", options.kv_type, *flags])
     kv, timings = result["kv"], result["timings"]
-    per_second = timings["predicted_n"] / timings["predicted_ms"] * 1000
+    per_second = timings["predicted_per_second"]
     return {"arm": label, "tokens": len(result["ids"]), "speed": per_second,
             "gbs": (weight_bytes + kv["mean_bytes"]) * per_second / 1e9,
             "peak": kv["peak_bytes"] / MIB, "mean": kv["mean_bytes"] / MIB,

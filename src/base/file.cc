@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -30,6 +31,21 @@ std::pair<int, std::size_t> open_regular(const std::filesystem::path& path) {
   return {fd, static_cast<std::size_t>(info.st_size)};
 }
 
+// The file that a chain of symbolic links ends at, whether it exists or not.
+std::filesystem::path behind_links(const std::filesystem::path& path) {
+  constexpr int kMostLinks = 40;  // what Linux follows
+  std::filesystem::path target = path;
+  std::error_code ignored;
+  for (int links = 0; std::filesystem::is_symlink(target, ignored); ++links) {
+    if (links == kMostLinks) {
+      throw_resource("cannot write {}: {}", path.string(), std::strerror(ELOOP));
+    }
+    // An absolute link replaces the folder.
+    target = target.parent_path() / std::filesystem::read_symlink(target, ignored);
+  }
+  return target;
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit) {
@@ -51,18 +67,51 @@ std::string read_file(const std::filesystem::path& path, std::size_t limit) {
   return content;
 }
 
+std::string read_descriptor(int descriptor, std::string_view name, std::size_t limit) {
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_input("cannot read {}: {}", name, std::strerror(errno));
+    if (got == 0) return content;
+    content.append(buffer.data(), static_cast<std::size_t>(got));
+    if (content.size() > limit) {
+      throw_input("{} has more than the {} bytes that are read here", name, limit);
+    }
+  }
+}
+
+std::string read_stream(const std::filesystem::path& path, std::size_t limit) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw_input("cannot open {}: {}", path.string(), std::strerror(errno));
+  try {
+    std::string content = read_descriptor(fd, path.string(), limit);
+    ::close(fd);
+    return content;
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
+}
+
 void write_file_atomic(const std::filesystem::path& path,
                        const std::function<void(std::ostream&)>& write) {
-  std::filesystem::path temporary = path;
-  temporary += fmt::format(".tmp{}", ::getpid());
+  const std::filesystem::path target = behind_links(path);
   std::error_code ignored;
+  const std::filesystem::file_status present = std::filesystem::status(target, ignored);
+  if (std::filesystem::exists(present) && !std::filesystem::is_regular_file(present)) {
+    throw_resource("cannot write {}: it is not a regular file", path.string());
+  }
+  std::filesystem::path temporary = target;
+  temporary += fmt::format(".tmp{}", ::getpid());
   try {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     if (!out) throw_resource("cannot write {}: {}", path.string(), std::strerror(errno));
     write(out);
     out.close();
     if (!out) throw_resource("cannot write {}: {}", path.string(), std::strerror(errno));
-    std::filesystem::rename(temporary, path);
+    std::filesystem::rename(temporary, target);
   } catch (const std::filesystem::filesystem_error& failure) {
     std::filesystem::remove(temporary, ignored);
     throw_resource("cannot write {}: {}", path.string(), failure.code().message());

@@ -15,8 +15,15 @@ namespace laconic {
 // The file's bytes. Error(kInput) when it is missing, unreadable, or larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::size_t limit = std::size_t{1} << 30);
 
-// Writes to a temporary name in the same folder and renames: the file is whole or absent.
-// Error(kResource) when the disk refuses.
+// The same for whatever can be read to its end: a pipe or a terminal too.
+std::string read_stream(const std::filesystem::path& path,
+                        std::size_t limit = std::size_t{1} << 30);
+std::string read_descriptor(int descriptor, std::string_view name,
+                            std::size_t limit = std::size_t{1} << 30);
+
+// Writes to a temporary name in the same folder and renames: the file is whole or absent. Behind a
+// symbolic link the file that it names is written. Error(kResource) when the disk refuses, and when
+// the name stands for something that is not a regular file.
 void write_file_atomic(const std::filesystem::path& path,
                        const std::function<void(std::ostream&)>& write);
 void write_file_atomic(const std::filesystem::path& path, std::string_view content);

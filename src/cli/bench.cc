@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
@@ -14,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/kv_flags.h"
 #include "cli/machine_flags.h"
+#include "cli/numbers.h"
 #include "cli/values.h"
 #include "kernels/system.h"
 
@@ -38,15 +40,17 @@ class BenchCommand : public Command {
     app->add_option("-m,--model", model_, "Hugging Face directory or GGUF file")
         ->required()
         ->type_name("PATH");
-    app->add_option("-p,--n-prompt", prompts_, "prompt lengths; 0: none (512)")->type_name("LIST");
+    prompts_given_ = app->add_option("-p,--n-prompt", prompts_, "prompt lengths; 0: none (512)")
+                         ->type_name("LIST");
     app->add_option("-n,--n-gen", lengths_, "answer lengths; 0: none (64)")->type_name("LIST");
-    app->add_option("-d,--n-depth", depths_, "rows in the cache before an answer (0,8192)")
-        ->type_name("LIST");
+    depths_given_ =
+        app->add_option("-d,--n-depth", depths_, "rows in the cache before an answer (0,8192)")
+            ->type_name("LIST");
     app->add_option("-b,--batch", batches_, "sequences at once (1,4)")->type_name("LIST");
-    app->add_option("-r,--repetitions", setup_.repetitions, "repetitions after a warm-up (3)")
-        ->check(CLI::PositiveNumber);
-    app->add_option("--ubatch-size", setup_.chunk, "prompt tokens per forward pass (512)")
-        ->check(CLI::PositiveNumber);
+    add_count(*app, "-r,--repetitions", setup_.repetitions, 1, kMostCount,
+              "repetitions after a warm-up (3)");
+    add_count(*app, "--ubatch-size", setup_.chunk, 1, kMostCount,
+              "prompt tokens per forward pass (512)");
     app->add_option("-o,--output", output_, "md, json or csv (md)")
         ->transform(CLI::IsMember({"md", "json", "csv"}))
         ->type_name("FORMAT");
@@ -62,7 +66,7 @@ class BenchCommand : public Command {
   int run() override {
     setup_.kv = kv_.options();
     setup_.fill = real_depth_ ? DepthFill::kPromptTokens : DepthFill::kRandomRows;
-    const std::vector<BenchTest> tests = plan_tests();
+    std::vector<BenchTest> tests = plan_tests();
     machine_.apply();
 
     const Checkpoint checkpoint = Checkpoint::open(model_);
@@ -70,7 +74,10 @@ class BenchCommand : public Command {
     const Weights weights = load_weights(checkpoint, type ? &*type : nullptr);
     Threads threads(machine_.threads());
     BenchRunner runner(weights, threads, setup_);
-    for (const BenchTest& test : tests) runner.check(test);
+    for (BenchTest& test : tests) {
+      clip_defaults(test, weights.config.context);
+      runner.check(test);
+    }
 
     BenchContext context;
     context.model_path = model_;
@@ -98,6 +105,14 @@ class BenchCommand : public Command {
   }
 
  private:
+  // Defaults that are longer than the model's context are cut to it; what was typed is not.
+  void clip_defaults(BenchTest& test, std::size_t context) const {
+    if (prompts_given_->empty()) test.prompt = std::min(test.prompt, context);
+    if (depths_given_->empty()) {
+      test.depth = std::min(test.depth, context - std::min(context, test.prompt + test.generate));
+    }
+  }
+
   std::vector<BenchTest> plan_tests() const {
     const auto prompts = parse_counts(prompts_, "-p"), lengths = parse_counts(lengths_, "-n");
     const auto depths = parse_counts(depths_, "-d"), batches = parse_counts(batches_, "-b");
@@ -119,6 +134,7 @@ class BenchCommand : public Command {
 
   std::string model_, quantize_, output_ = "md";
   std::string prompts_ = "512", lengths_ = "64", depths_ = "0,8192", batches_ = "1,4";
+  CLI::Option *prompts_given_ = nullptr, *depths_given_ = nullptr;
   bool real_depth_ = false;
   BenchRunner::Setup setup_;
   KvFlags kv_;

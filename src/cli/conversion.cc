@@ -17,10 +17,11 @@ DType parse_weight_type(const std::string& name) {
   return *type;
 }
 
-ConversionProgress terminal_progress() {
-  if (isatty(STDERR_FILENO) != 1) return {};
-  return [](std::size_t done, std::size_t total) {
-    if (total == 0) return;
+ConversionProgress conversion_progress(const InterruptWatch& watch) {
+  const bool terminal = isatty(STDERR_FILENO) == 1;
+  return [terminal, &watch](std::size_t done, std::size_t total) {
+    if (watch.requested()) throw Interrupted(watch.signal());
+    if (!terminal || total == 0) return;
     fmt::print(stderr, "\r{:3} %{}", done * 100 / total, done == total ? "\n" : "");
     std::fflush(stderr);
   };

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/dtype.h"
+#include "cli/interrupt.h"
 #include "model/convert.h"
 
 namespace laconic::cli {
@@ -12,8 +13,9 @@ namespace laconic::cli {
 // Error(kUsage) names the allowed types.
 DType parse_weight_type(const std::string& name);
 
-// Per cent on stderr when that is a terminal, nothing elsewhere.
-ConversionProgress terminal_progress();
+// Per cent on stderr when that is a terminal. Throws Interrupted when `watch` has seen a signal;
+// the writers remove their temporary files on the way out.
+ConversionProgress conversion_progress(const InterruptWatch& watch);
 
 // Bytes written, and what kept its type, on stdout.
 void print_report(const ConversionReport& report, const std::string& out);

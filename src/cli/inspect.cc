@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/kv_flags.h"
+#include "cli/numbers.h"
 #include "cli/plan.h"
 #include "cli/run_output.h"
 #include "cli/values.h"
@@ -31,14 +33,14 @@ class InspectCommand : public Command {
     app->add_flag("--tensors", tensors_, "list every tensor")->excludes(system);
     auto* plan = app->add_flag("--plan", plan_, "peak memory by the policy's law");
     plan->excludes(system);
-    app->add_option("-n,--n-predict", generate_, "plan: generated tokens (what the context leaves)")
-        ->check(CLI::NonNegativeNumber)
+    add_count(*app, "-n,--n-predict", generate_, 0, kMostCount,
+              "plan: generated tokens (what the context leaves)")
         ->needs(plan);
-    app->add_option("-p,--prompt-rows", request_.prompt, "plan: prompt tokens (512)")
-        ->check(CLI::NonNegativeNumber)
+    add_count(*app, "-p,--prompt-rows", prompt_, 0, kMostCount,
+              "plan: prompt tokens (512, or what the context leaves)")
         ->needs(plan);
-    app->add_option("-b,--sequences", request_.sequences, "plan: sequences at once (1)")
-        ->check(CLI::PositiveNumber)
+    add_count(*app, "-b,--sequences", request_.sequences, 1, kMostCount,
+              "plan: sequences at once (1)")
         ->needs(plan);
     app->add_option("--kv-memory", kv_memory_, "plan: most memory for pages (what is free)")
         ->type_name("SIZE")
@@ -77,8 +79,10 @@ class InspectCommand : public Command {
     }
     request_.weight_bytes = model["weight_bytes"].get<std::size_t>();
     const std::size_t context = checkpoint.config().context;
-    const std::size_t left = context > request_.prompt ? context - request_.prompt : 0;
-    request_.generate = generate_.value_or(left);
+    // What was typed is taken at its word; defaults make room for it.
+    const auto beside = [&](std::size_t typed) { return context - std::min(context, typed); };
+    request_.prompt = prompt_.value_or(std::min(request_.prompt, beside(generate_.value_or(0))));
+    request_.generate = generate_.value_or(beside(request_.prompt));
     const Plan plan = make_plan(checkpoint.config(), request_);
     if (json_) {
       model["plan"] = plan_json(request_, plan);
@@ -95,7 +99,7 @@ class InspectCommand : public Command {
 
   std::string model_, kv_memory_;
   bool system_ = false, json_ = false, tensors_ = false, plan_ = false;
-  std::optional<std::size_t> generate_;
+  std::optional<std::size_t> prompt_, generate_;
   PlanRequest request_;
   KvFlags kv_;
   MachineFlags machine_;

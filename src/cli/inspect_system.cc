@@ -20,7 +20,9 @@ std::string joined(const Json& words) {
 }  // namespace
 
 Json describe_system(const MachineFlags& machine) {
-  const SimdTarget simd = simd_target();
+  SimdTarget simd = simd_target();
+  // What the CPU has below the chosen target is used by it alone.
+  if (simd.name.rfind("AVX3", 0) != 0) simd.features.clear();
   Threads threads(machine.threads());
   return {{"version", kVersion},
           {"cpu", cpu_name()},

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,8 +12,10 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/kv_flags.h"
+#include "cli/numbers.h"
 #include "cli/run_output.h"
 #include "io/safetensors.h"
+#include "kernels/elementwise.h"
 #include "kernels/quantize.h"
 #include "kv/replay.h"
 
@@ -49,10 +52,9 @@ class KvCommand : public Command {
     replay->add_option("--tensors", tensors_, "keys and queries as safetensors")
         ->required()
         ->type_name("F.safetensors");
-    replay->add_option("--prompt-rows", prompt_rows_, "rows of the prompt, which come first (0)")
-        ->check(CLI::NonNegativeNumber);
-    replay->add_option("--round", round_, "compressions already done (0)")
-        ->check(CLI::NonNegativeNumber);
+    add_count(*replay, "--prompt-rows", prompt_rows_, 0, kMostCount,
+              "rows of the prompt, which come first (0)");
+    add_count(*replay, "--round", round_, 0, kMostCount, "compressions already done (0)");
     kv_.declare(*replay, KvFlagSet::kReplay);
     return app;
   }
@@ -60,6 +62,12 @@ class KvCommand : public Command {
   int run() override {
     KvOptions options = kv_.options();
     options.type = KvType::kF32;
+    if (const char* idle = prompt_rows_ ? "--prompt-rows"
+                           : round_     ? "--round"
+                                        : nullptr;
+        idle && options.policy == KvPolicy::kFull) {
+      throw_usage("{} has no effect with --policy full, which keeps every row", idle);
+    }
     const SafetensorsFile file(tensors_);
     const Cube keys = load_cube(file, "keys", "[kv_heads, rows, head_dim]");
     const Cube queries = load_cube(file, "queries", "[heads, window, head_dim]");
@@ -75,9 +83,13 @@ class KvCommand : public Command {
     input.head_dim = keys.shape[2];
     input.heads = queries.shape[0];
     input.window = queries.shape[1];
-    input.prompt_rows = prompt_rows_;
-    input.round = round_;
+    input.prompt_rows = prompt_rows_.value_or(0);
+    input.round = round_.value_or(0);
     const ReplayResult result = replay_policy(input, options);
+    for (const std::vector<float>& list : result.scores) {
+      if (all_finite(list.data(), list.size())) continue;
+      throw_input("{}: a score is not finite; the keys or queries are too large", tensors_);
+    }
     const Json document = {{"policy", options.policy_name()},
                            {"options", kv_options_json(options)},
                            {"kept", result.kept},
@@ -89,7 +101,7 @@ class KvCommand : public Command {
 
  private:
   std::string tensors_;
-  std::size_t prompt_rows_ = 0, round_ = 0;
+  std::optional<std::size_t> prompt_rows_, round_;
   KvFlags kv_;
 };
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "base/error.h"
+#include "cli/numbers.h"
 #include "kernels/system.h"
 
 namespace laconic::cli {
@@ -16,9 +16,8 @@ constexpr std::size_t kMostThreads = 1024;
 }  // namespace
 
 void MachineFlags::declare(CLI::App& app) {
-  app.add_option("-t,--threads", threads_, "threads; 0: one per core (0)")
-      ->group("Machine")
-      ->check(CLI::Range(std::size_t{0}, kMostThreads));
+  add_count(app, "-t,--threads", threads_, 0, kMostThreads, "threads; 0: one per core (0)")
+      ->group("Machine");
   app.add_option("--simd", simd_, "SIMD target instead of the best one; also LACONIC_SIMD")
       ->group("Machine")
       ->type_name("NAME");

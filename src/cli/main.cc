@@ -5,16 +5,17 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <memory>
 #include <new>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/standard_streams.h"
 #include "cli/version.h"
 #include "laconic/error.h"
 
@@ -22,19 +23,6 @@ namespace laconic::cli {
 namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
-
-// llama.cpp spells some long options with one dash, which POSIX reads as a bundle of letters.
-std::string long_spelling(std::string_view argument) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kSpellings = {{
-      {"-sys", "--system-prompt"},
-      {"-cnv", "--conversation"},
-      {"-rea", "--reasoning"},
-  }};
-  for (const auto& [short_form, long_form] : kSpellings) {
-    if (argument == short_form) return std::string(long_form);
-  }
-  return std::string(argument);
-}
 
 int complain(int code, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
@@ -56,9 +44,8 @@ int run_tool(int argc, char** argv) {
     commands.emplace_back(app, std::move(command));
   }
 
-  // CLI11 takes the arguments from the back.
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i >= 1; --i) arguments.push_back(long_spelling(argv[i]));
+  std::vector<std::string> arguments = prepare_arguments(tool, argc, argv);
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
   try {
     tool.parse(std::move(arguments));
   } catch (const CLI::Success& success) {
@@ -73,7 +60,9 @@ int run_tool(int argc, char** argv) {
     return complain(kUsage, error.what());
   }
   for (const auto& [app, command] : commands) {
-    if (app->parsed()) return command->run();
+    if (!app->parsed()) continue;
+    refuse_empty_words(*app);
+    return command->run();
   }
   return complain(kUsage, "a subcommand is missing; laconic --help lists them");
 }
@@ -83,8 +72,13 @@ int run_tool(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using laconic::cli::complain;
+  laconic::cli::open_standard_streams();
   try {
-    return laconic::cli::run_tool(argc, argv);
+    const int code = laconic::cli::run_tool(argc, argv);
+    laconic::cli::check_stdout();
+    return code;
+  } catch (const laconic::cli::Interrupted& interrupted) {
+    return complain(interrupted.exit_code(), "interrupted, and nothing was written");
   } catch (const laconic::Error& error) {
     const bool usage = error.kind() == laconic::ErrorKind::kUsage;
     return complain(usage ? laconic::cli::kUsage : laconic::cli::kFailed, error.what());

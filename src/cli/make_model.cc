@@ -6,12 +6,15 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/conversion.h"
+#include "cli/numbers.h"
+#include "cli/output_paths.h"
 #include "cli/values.h"
 
 namespace laconic::cli {
@@ -28,7 +31,8 @@ class MakeModelCommand : public Command {
         ->type_name("TYPE");
     app->add_option("--tokenizer", tokenizer_, "directory with the vocabulary; else one is made")
         ->type_name("DIR");
-    app->add_option("--seed", seed_, "same seed, same bytes (0)")->check(CLI::NonNegativeNumber);
+    add_count(*app, "--seed", seed_, 0, std::numeric_limits<std::uint64_t>::max(),
+              "same seed, same bytes (0)");
     app->add_flag("--list", list_, "the known names");
     return app;
   }
@@ -46,9 +50,14 @@ class MakeModelCommand : public Command {
     if (!gguf && block_elements(type) > 1) {
       throw_usage("--type {} exists in GGUF only; give --out a name that ends in .gguf", type_);
     }
-    require_parent_folder(out_, "--out");
-    print_report(make_random_model(config, out_, type, tokenizer_, seed_, terminal_progress()),
-                 out_);
+    if (gguf) {
+      require_writable({"--out", out_});
+    } else {
+      require_parent_folder(out_, "--out");
+    }
+    const InterruptWatch watch(InterruptWatch::Signals::kInterruptAndTerminate);
+    print_report(
+        make_random_model(config, out_, type, tokenizer_, seed_, conversion_progress(watch)), out_);
     return 0;
   }
 

@@ -21,13 +21,16 @@ std::size_t pages_of_all(const ModelConfig& config, const PlanRequest& request, 
   return checked_mul(request.sequences, page_bytes_for(config, request.kv.type, rows), kWhat);
 }
 
+// The last token of an answer is never read: it has no row.
+std::size_t rows_of_answer(std::size_t tokens) { return tokens > 0 ? tokens - 1 : 0; }
+
 // The largest answer that fits. Peak rows never shrink as an answer grows.
 std::size_t longest_answer(const ModelConfig& config, const PlanRequest& request,
                            std::size_t limit) {
   std::size_t low = 0, high = config.context - request.prompt;
   while (low < high) {
     const std::size_t middle = high - (high - low) / 2;
-    const std::size_t rows = peak_rows(request.kv, request.prompt, middle);
+    const std::size_t rows = peak_rows(request.kv, request.prompt, rows_of_answer(middle));
     if (pages_of_all(config, request, rows) <= limit) {
       low = middle;
     } else {
@@ -57,16 +60,19 @@ Plan make_plan(const ModelConfig& config, const PlanRequest& request) {
                 request.prompt, request.generate, config.context);
   }
   Plan plan;
-  plan.peak_rows = peak_rows(request.kv, request.prompt, request.generate);
-  const auto prompt = static_cast<double>(request.prompt);
-  plan.mean_rows = request.kv.policy == KvPolicy::kFull
-                       ? prompt + (static_cast<double>(request.generate) + 1) / 2
-                       : RatioSchedule::mean_rows(request.kv, request.prompt, request.generate);
+  const std::size_t rows = rows_of_answer(request.generate);
+  plan.peak_rows = peak_rows(request.kv, request.prompt, rows);
+  if (request.kv.policy != KvPolicy::kFull) {
+    plan.mean_rows = RatioSchedule::mean_rows(request.kv, request.prompt, rows);
+  } else {
+    plan.mean_rows = static_cast<double>(request.prompt);
+    if (rows > 0) plan.mean_rows += (static_cast<double>(rows) + 1) / 2;
+  }
   const std::size_t token_bytes = config.kv_bytes_per_token(kv_dtype(request.kv.type));
   plan.peak_bytes =
       checked_mul(request.sequences, checked_mul(plan.peak_rows, token_bytes, kWhat), kWhat);
   plan.peak_pages = pages_of_all(config, request, plan.peak_rows);
-  plan.full_pages = pages_of_all(config, request, request.prompt + request.generate);
+  plan.full_pages = pages_of_all(config, request, request.prompt + rows);
   plan.limit = request.kv_memory;
   if (plan.limit == 0) {
     const std::size_t free = available_memory();

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/conversion.h"
-#include "cli/values.h"
+#include "cli/output_paths.h"
 
 namespace laconic::cli {
 namespace {
@@ -30,13 +30,14 @@ class QuantizeCommand : public Command {
     if (std::filesystem::path(out_).extension() != ".gguf") {
       throw_usage("{} must end in .gguf: that is the format that is written", out_);
     }
-    require_parent_folder(out_, "OUT");
+    require_writable({"OUT", out_});
     std::error_code ignored;
     if (std::filesystem::equivalent(in_, out_, ignored)) {
       throw_usage("{} cannot be read and written at once; give another name for the result", out_);
     }
     const Checkpoint in = Checkpoint::open(in_);
-    print_report(write_gguf_checkpoint(in, out_, type, terminal_progress()), out_);
+    const InterruptWatch watch(InterruptWatch::Signals::kInterruptAndTerminate);
+    print_report(write_gguf_checkpoint(in, out_, type, conversion_progress(watch)), out_);
     return 0;
   }
 

@@ -5,13 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/kv_trace_file.h"
 #include "cli/run_chat.h"
 #include "cli/run_options.h"
 #include "cli/run_output.h"
+#include "cli/standard_streams.h"
 
 namespace laconic::cli {
 namespace {
@@ -22,20 +25,25 @@ int run_single(const Model& model, Session& session, const RunOptions& options) 
   generate.reasoning_open = prompt.reasoning_open;
 
   const SequenceId sequence = session.add(prompt.ids, generate);
-  // After add(), so that a prompt that is refused leaves an earlier trace alone.
-  if (!options.kv_trace.empty()) session.set_kv_trace(open_kv_trace(options.kv_trace));
+  KvTraceFile trace(options.kv_trace);
+  if (!options.kv_trace.empty()) {
+    session.set_kv_trace(
+        [&](SequenceId, std::size_t step, std::size_t layer, std::size_t kv_head,
+            std::span<const std::int32_t> kept) { trace.add(step, layer, kv_head, kept); });
+  }
   InterruptWatch interrupt;
   AnswerPrinter printer;
   const auto show = [&](const StepEvent& event) {
     if (!options.json) printer.show(event);
   };
   while (session.step(show)) {
-    if (interrupt.requested()) session.cancel(sequence);
+    if (interrupt.requested() || std::ferror(stdout) != 0) session.cancel(sequence);
   }
   if (!options.json) printer.finish();
+  check_stdout();
+  if (!options.kv_trace.empty()) trace.finish();
 
   const Generation& result = session.result(sequence);
-  if (!options.logits_out.empty()) write_logits(options.logits_out, result);
   const KvOptions kv = options.kv.options();
   if (options.json) {
     const std::string text = dump_json(generation_json(result, kv)) + "\n";
@@ -43,6 +51,9 @@ int run_single(const Model& model, Session& session, const RunOptions& options) 
   } else {
     print_statistics(result, kv);
   }
+  // Last, so that a full disk does not cost the answer.
+  check_stdout();
+  if (!options.logits_out.empty()) write_logits(options.logits_out, result);
   return 0;
 }
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cassert>
 #include <cstddef>
-#include <fstream>
-#include <memory>
 #include <span>
 #include <vector>
 
-#include "base/error.h"
 #include "cli/kv_flags.h"
 #include "cli/run_output.h"
 #include "io/safetensors.h"
@@ -18,12 +15,15 @@ double per_second(std::size_t tokens, double ms) {
   return ms > 0 ? static_cast<double>(tokens) * 1000.0 / ms : 0.0;
 }
 
-// llama.cpp's names, so that its readers work; kv_ms is ours.
-Json timings_json(const Timings& t) {
+// llama.cpp's names, so that its readers work; decode_steps and kv_ms are ours. The prompt's pass
+// gives the first token, so that an answer takes one decode step less than it has tokens.
+Json timings_json(const Generation& g) {
+  const Timings& t = g.timings;
   return {{"prompt_n", t.prompt_n},
           {"prompt_ms", t.prompt_ms},
           {"prompt_per_second", per_second(t.prompt_n, t.prompt_ms)},
-          {"predicted_n", t.predicted_n},
+          {"predicted_n", g.ids.size()},
+          {"decode_steps", t.predicted_n},
           {"predicted_ms", t.predicted_ms},
           {"predicted_per_second", per_second(t.predicted_n, t.predicted_ms)},
           {"kv_ms", t.kv_ms}};
@@ -42,7 +42,7 @@ Json generation_json(const Generation& g, const KvOptions& kv) {
           {"reasoning", g.reasoning},
           {"answer", g.answer},
           {"finish_reason", finish_reason_name(g.finish_reason)},
-          {"timings", timings_json(g.timings)},
+          {"timings", timings_json(g)},
           {"kv",
            {{"policy", kv.policy_name()},
             {"options", kv_options_json(kv)},
@@ -70,23 +70,6 @@ void write_logits(const std::filesystem::path& path, const Generation& generatio
   tensor.shape = {generation.logits.size(), vocab};
   tensor.bytes = std::as_bytes(std::span<const float>(rows));
   write_safetensors(path, std::span<const TensorView>(&tensor, 1));
-}
-
-KvTrace open_kv_trace(const std::filesystem::path& path) {
-  // std::function must be copyable and a stream is not.
-  auto file = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
-  if (!*file) throw_resource("--kv-trace {} cannot be written", path.string());
-  return [file, path](SequenceId, std::size_t step, std::size_t layer, std::size_t kv_head,
-                      std::span<const std::int32_t> kept) {
-    const Json line = {{"step", step},
-                       {"layer", layer},
-                       {"kv_head", kv_head},
-                       {"kept", std::vector<std::int32_t>(kept.begin(), kept.end())}};
-    const std::string text = line.dump() + "\n";
-    file->write(text.data(), static_cast<std::streamsize>(text.size()));
-    file->flush();
-    if (!*file) throw_resource("--kv-trace {}: the disk refused a line", path.string());
-  };
 }
 
 }  // namespace laconic::cli

@@ -2,8 +2,11 @@
 #include "cli/run_options.h"
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "base/error.h"
+#include "cli/numbers.h"
+#include "cli/output_paths.h"
 #include "cli/values.h"
 
 namespace laconic::cli {
@@ -23,9 +26,15 @@ void declare_prompt(CLI::App& app, RunOptions& o) {
   app.add_option("--system-prompt", o.system, "system message (also -sys)")
       ->type_name("TEXT")
       ->group(kGroup);
-  app.add_flag("--conversation", o.conversation, "keep talking, with history (also -cnv)")
+  auto* talk =
+      app.add_flag("--conversation", o.conversation, "keep talking, with history (also -cnv)");
+  talk->group(kGroup);
+  app.add_flag("--single-turn", o.single_turn, "one answer: the default (also -st)")
+      ->excludes(talk)
       ->group(kGroup);
-  app.add_flag("--raw,--no-chat", o.raw, "plain text: no chat template")->group(kGroup);
+  app.add_flag("--raw,--no-chat,--no-conversation", o.raw,
+               "plain text: no chat template (also -no-cnv)")
+      ->group(kGroup);
   app.add_option("--chat-template-file", o.template_file, "Jinja template instead of the model's")
       ->type_name("PATH")
       ->group(kGroup);
@@ -33,12 +42,16 @@ void declare_prompt(CLI::App& app, RunOptions& o) {
 
 void declare_answer(CLI::App& app, RunOptions& o) {
   constexpr const char* kGroup = "Answer";
-  app.add_option("-n,--n-predict,--max-tokens", o.max_tokens,
-                 "most new tokens; -1: to the end (-1)")
+  add_limit(app, "-n,--n-predict,--max-tokens", o.max_tokens,
+            "most new tokens; -1: to the end (-1)")
       ->group(kGroup);
   app.add_flag("--ignore-eos", o.ignore_eos, "go on after an end token")->group(kGroup);
   app.add_option("--stop", o.stop, "text that ends the answer; may be repeated")
       ->type_name("TEXT")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  app.add_option("--stop-token", o.stop_tokens, "id that ends the answer; may be repeated")
+      ->type_name("ID")
       ->allow_extra_args(false)
       ->group(kGroup);
   app.add_flag("--stop-on-loop", o.stop_on_loop, "end when the answer repeats itself")
@@ -47,7 +60,7 @@ void declare_answer(CLI::App& app, RunOptions& o) {
       ->check(CLI::IsMember({"on", "off", "auto"}))
       ->type_name("MODE")
       ->group(kGroup);
-  app.add_option("--reasoning-budget", o.reasoning_budget, "most tokens of thinking; -1: any (-1)")
+  add_limit(app, "--reasoning-budget", o.reasoning_budget, "most tokens of thinking; -1: any (-1)")
       ->group(kGroup);
   app.add_option("--force-ids", o.force_ids, "teacher forcing: the answer's ids")
       ->type_name("IDS")
@@ -66,11 +79,10 @@ void declare_output(CLI::App& app, RunOptions& o) {
 }
 
 void declare_loading(CLI::App& app, RunOptions& o) {
-  app.add_option("-c,--ctx-size,--max-model-len", o.context, "longest sequence; 0: the model's (0)")
-      ->check(CLI::NonNegativeNumber)
+  add_count(app, "-c,--ctx-size,--max-model-len", o.context, 0, kMostCount,
+            "longest sequence; 0: the model's (0)")
       ->group("Machine");
-  app.add_option("-b,--batch-size", o.batch_tokens, "prompt tokens per step (512)")
-      ->check(CLI::PositiveNumber)
+  add_count(app, "-b,--batch-size", o.batch_tokens, 1, kMostCount, "prompt tokens per step (512)")
       ->group("Machine");
   app.add_option("--quantize", o.quantize, "quantise while loading: q8_0, q4_0")
       ->check(CLI::IsMember({"q8_0", "q4_0"}))
@@ -117,30 +129,45 @@ void RunOptions::check() const {
                                                 : nullptr;
     if (idle) throw_usage("{} has no effect with {}", idle, ids ? "--ids" : "--raw");
   }
-  if (max_tokens < -1) {
-    throw_usage("-n is {}; it must be 0 or more, or -1 for no limit", max_tokens);
-  }
-  if (reasoning_budget < -1) {
-    throw_usage("--reasoning-budget is {}; it must be 0 or more, or -1 for no limit",
-                reasoning_budget);
+  if (reasoning == "off" && reasoning_budget != -1) {
+    throw_usage("--reasoning-budget has no effect with --reasoning off");
   }
   for (const std::string& text : stop) {
     if (text.empty()) throw_usage("--stop is empty; give the text that ends an answer");
   }
+  stop_token_ids();
   if (ids) parse_ids(*ids, "--ids");
   if (force_ids && parse_ids(*force_ids, "--force-ids").empty()) {
     throw_usage("--force-ids is empty; give the ids that the answer shall have");
   }
-  if (force_ids && max_tokens != -1) {
-    throw_usage("-n has no effect with --force-ids, which says how long the answer is");
+  if (force_ids) {
+    const char* idle = max_tokens != -1         ? "-n"
+                       : !stop.empty()          ? "--stop"
+                       : !stop_tokens.empty()   ? "--stop-token"
+                       : stop_on_loop           ? "--stop-on-loop"
+                       : ignore_eos             ? "--ignore-eos"
+                       : reasoning_budget != -1 ? "--reasoning-budget"
+                                                : sampling.first_given();
+    if (idle) throw_usage("{} has no effect with --force-ids, which is the whole answer", idle);
   }
-  if (!logits_out.empty()) require_parent_folder(logits_out, "--logits-out");
-  if (!kv_trace.empty()) require_parent_folder(kv_trace, "--kv-trace");
+  std::vector<OutputPath> outputs;
+  if (!logits_out.empty()) outputs.push_back({"--logits-out", logits_out});
+  if (!kv_trace.empty()) outputs.push_back({"--kv-trace", kv_trace, /*regular=*/false});
+  check_outputs(model, outputs);
   if (!kv_trace.empty() && kv.options().policy == KvPolicy::kFull) {
     throw_usage("--kv-trace has nothing to write with --kv-policy full, which keeps every row");
   }
   sampling.check();
   session_options();
+}
+
+std::vector<std::int32_t> RunOptions::stop_token_ids() const {
+  std::vector<std::int32_t> out;
+  for (const std::string& text : stop_tokens) {
+    const std::int64_t most = std::numeric_limits<std::int32_t>::max();
+    out.push_back(static_cast<std::int32_t>(parse_integer(text, "--stop-token", 0, most)));
+  }
+  return out;
 }
 
 ModelOptions RunOptions::model_options() const {
@@ -167,6 +194,12 @@ GenerateOptions RunOptions::generate_options(const Model& opened) const {
   GenerateOptions out;
   out.sampling = sampling.resolve(opened.default_sampling());
   out.stop = stop;
+  out.stop_tokens = stop_token_ids();
+  for (const std::int32_t id : out.stop_tokens) {
+    if (static_cast<std::size_t>(id) < opened.info().vocab) continue;
+    throw_usage("--stop-token {} is not in the vocabulary: 0 to {} are", id,
+                opened.info().vocab - 1);
+  }
   out.ignore_eos = ignore_eos;
   out.stop_on_loop = stop_on_loop;
   out.reasoning_budget = reasoning_budget;

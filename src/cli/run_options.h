@@ -21,14 +21,14 @@ struct RunOptions {
   std::string model;
   std::optional<std::string> prompt, file, ids;  // exactly one, or none in a conversation
   std::optional<std::string> system;
-  bool conversation = false;
+  bool conversation = false, single_turn = false;
   bool raw = false;  // the prompt is plain text, not a chat message
   std::string template_file;
   std::string reasoning = "auto";
 
   std::int64_t max_tokens = -1;  // -1: until the end
   std::int64_t reasoning_budget = -1;
-  std::vector<std::string> stop;
+  std::vector<std::string> stop, stop_tokens;
   bool ignore_eos = false, stop_on_loop = false;
   std::optional<std::string> force_ids;
 
@@ -48,10 +48,14 @@ struct RunOptions {
   SessionOptions session_options() const;
   // Without the prompt's own part (reasoning_open).
   GenerateOptions generate_options(const Model& opened) const;
+
+ private:
+  std::vector<std::int32_t> stop_token_ids() const;
 };
 
 // The ids that an answer starts from.
 struct Prompt {
+  std::string text;  // what the ids say; empty where they were given as ids
   std::vector<std::int32_t> ids;
   bool reasoning_open = false;  // they end inside a <think> block
 };

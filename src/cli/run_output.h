@@ -33,7 +33,7 @@ class AnswerPrinter {
   char last_ = '\n';
 };
 
-// Two lines on stderr: speed, and what the cache held.
+// Two lines on stderr about one answer: speed, and what the cache held while it was written.
 void print_statistics(const Generation& generation, const KvOptions& kv);
 
 // The object of --json.
@@ -44,8 +44,5 @@ std::string dump_json(const Json& document, int indent = -1);
 
 // `logits` [1 + generated, vocab], f32. PRECONDITION: the generation kept them.
 void write_logits(const std::filesystem::path& path, const Generation& generation);
-
-// A line per compression, layer and KV head, written whole: step, layer, kv_head, kept.
-KvTrace open_kv_trace(const std::filesystem::path& path);
 
 }  // namespace laconic::cli

@@ -15,18 +15,17 @@ Reasoning reasoning_mode(const std::string& name) {
 }  // namespace
 
 std::string prompt_text(const RunOptions& options) {
-  if (options.prompt) return *options.prompt;
-  std::string text = read_text(*options.file);
-  // An editor ends a file with a line break that nobody meant as part of the prompt.
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
+  return options.prompt ? *options.prompt : read_prompt_text(*options.file);
 }
 
 Prompt make_chat_prompt(const Model& model, const std::vector<ChatMessage>& messages,
                         const RunOptions& options) {
-  const std::string text = model.apply_chat_template(messages, reasoning_mode(options.reasoning));
+  Prompt prompt;
+  prompt.text = model.apply_chat_template(messages, reasoning_mode(options.reasoning));
   // A template writes the special tokens itself.
-  return {model.tokenize(text, false), prompt_opens_reasoning(text)};
+  prompt.ids = model.tokenize(prompt.text, false);
+  prompt.reasoning_open = prompt_opens_reasoning(prompt.text);
+  return prompt;
 }
 
 Prompt make_prompt(const Model& model, const RunOptions& options) {
@@ -52,7 +51,7 @@ Prompt make_prompt(const Model& model, const RunOptions& options) {
                 options.model);
   }
   const std::string text = prompt_text(options);
-  return {model.tokenize(text), prompt_opens_reasoning(text)};
+  return {text, model.tokenize(text), prompt_opens_reasoning(text)};
 }
 
 }  // namespace laconic::cli

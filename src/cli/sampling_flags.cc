@@ -2,10 +2,11 @@
 #include "cli/sampling_flags.h"
 
 #include <CLI/CLI.hpp>
-#include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "base/error.h"
+#include "cli/numbers.h"
 
 namespace laconic::cli {
 namespace {
@@ -18,34 +19,38 @@ void refuse(std::string_view flag, double value, std::string_view allowed) {
 
 void SamplingFlags::declare(CLI::App& app) {
   constexpr const char* kGroup = "Sampling (defaults: the checkpoint's, else greedy)";
-  app.add_option("--temp,--temperature", temperature_, "temperature; 0: greedy")->group(kGroup);
-  app.add_option("--top-k", top_k_, "most likely tokens considered; 0: all")
-      ->check(CLI::NonNegativeNumber)
+  add_number(app, "--temp,--temperature", temperature_, "temperature; 0: greedy")->group(kGroup);
+  add_count(app, "--top-k", top_k_, 0, kMostCount, "most likely tokens considered; 0: all")
       ->group(kGroup);
-  app.add_option("--top-p", top_p_, "smallest set with this probability; 1: all")->group(kGroup);
-  app.add_option("--min-p", min_p_, "least share of the best token's probability")->group(kGroup);
-  app.add_option("--repeat-penalty", repeat_penalty_, "penalty on repeated tokens; 1: off")
+  add_number(app, "--top-p", top_p_, "smallest set with this probability; 1: all")->group(kGroup);
+  add_number(app, "--min-p", min_p_, "least share of the best token's probability")->group(kGroup);
+  add_number(app, "--repeat-penalty", repeat_penalty_, "penalty on repeated tokens; 1: off")
       ->group(kGroup);
-  app.add_option("--repeat-last-n", repeat_window_, "tokens that the penalty looks at (64)")
-      ->check(CLI::NonNegativeNumber)
+  add_count(app, "--repeat-last-n", repeat_window_, 1, kMostCount,
+            "tokens that the penalty looks at (64)")
       ->group(kGroup);
-  app.add_option("-s,--seed", seed_, "fixes every draw (0)")
-      ->check(CLI::NonNegativeNumber)
+  add_count(app, "-s,--seed", seed_, 0, std::numeric_limits<std::uint64_t>::max(),
+            "fixes every draw (0)")
       ->group(kGroup);
 }
 
-// Comparisons are written so that NaN fails them.
+const char* SamplingFlags::first_given() const {
+  return temperature_      ? "--temp"
+         : top_k_          ? "--top-k"
+         : top_p_          ? "--top-p"
+         : min_p_          ? "--min-p"
+         : repeat_penalty_ ? "--repeat-penalty"
+         : repeat_window_  ? "--repeat-last-n"
+         : seed_           ? "--seed"
+                           : nullptr;
+}
+
 void SamplingFlags::check() const {
-  if (temperature_ && !(*temperature_ >= 0 && std::isfinite(*temperature_))) {
-    refuse("--temp", *temperature_, "0 or more");
-  }
-  if (top_p_ && !(*top_p_ > 0 && *top_p_ <= 1)) refuse("--top-p", *top_p_, "above 0, at most 1");
-  if (min_p_ && !(*min_p_ >= 0 && *min_p_ <= 1)) refuse("--min-p", *min_p_, "from 0 to 1");
-  if (repeat_penalty_ && !(*repeat_penalty_ > 0 && std::isfinite(*repeat_penalty_))) {
+  if (temperature_ && *temperature_ < 0) refuse("--temp", *temperature_, "0 or more");
+  if (top_p_ && (*top_p_ <= 0 || *top_p_ > 1)) refuse("--top-p", *top_p_, "above 0, at most 1");
+  if (min_p_ && (*min_p_ < 0 || *min_p_ > 1)) refuse("--min-p", *min_p_, "from 0 to 1");
+  if (repeat_penalty_ && *repeat_penalty_ <= 0) {
     refuse("--repeat-penalty", *repeat_penalty_, "above 0");
-  }
-  if (repeat_window_ && *repeat_window_ == 0) {
-    throw_usage("--repeat-last-n is 0; it must be at least 1, and --repeat-penalty 1 is off");
   }
 }
 

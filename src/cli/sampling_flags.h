@@ -19,6 +19,8 @@ class SamplingFlags {
  public:
   void declare(CLI::App& app);
 
+  const char* first_given() const;  // a flag that was typed; nullptr: none
+
   // Error(kUsage) for values out of range: what can be said before a model is opened.
   void check() const;
 

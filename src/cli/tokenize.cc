@@ -62,7 +62,7 @@ class TokenizeCommand : public Command {
     } else {
       EncodeOptions options;
       options.add_special = !no_special_;
-      const std::string text = text_ ? *text_ : read_text(*file_);
+      const std::string text = text_ ? *text_ : read_prompt_text(*file_);
       fmt::print("{}\n", dump_json(tokenizer.encode(text, options)));
     }
     return 0;

@@ -2,13 +2,12 @@
 #include "cli/values.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
-#include <iterator>
 #include <limits>
 #include <system_error>
 
@@ -92,8 +91,13 @@ std::string readable_bytes(double bytes) {
 }
 
 std::string read_text(const std::string& path) {
-  if (path != "-") return read_file(path);
-  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  return path == "-" ? read_descriptor(STDIN_FILENO, "standard input") : read_stream(path);
+}
+
+std::string read_prompt_text(const std::string& path) {
+  std::string text = read_text(path);
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
 }
 
 void require_parent_folder(const std::string& path, std::string_view flag) {

@@ -23,8 +23,11 @@ std::vector<std::int32_t> parse_ids(std::string_view text, std::string_view flag
 // 1610612736 -> "1.5 GiB".
 std::string readable_bytes(double bytes);
 
-// The whole file, or all of stdin for "-". Error(kInput) when it cannot be read.
+// All of a file or pipe, or of stdin for "-". Error(kInput) when it cannot be read.
 std::string read_text(const std::string& path);
+
+// The same without one line break at its end, which an editor put there and nobody meant as text.
+std::string read_prompt_text(const std::string& path);
 
 // Error(kInput) when the folder that `path` would be written to does not exist.
 void require_parent_folder(const std::string& path, std::string_view flag);

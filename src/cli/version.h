@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The version that `laconic --version` and reports print; a test compares it with the build's.
+// The version that `laconic --version` and reports print: the one of CMakeLists.txt.
 #pragma once
 
 #include <string_view>
 
 namespace laconic::cli {
 
-inline constexpr std::string_view kVersion = "0.1.0";
+inline constexpr std::string_view kVersion = LACONIC_VERSION;
 
 }  // namespace laconic::cli

@@ -3,9 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstring>
+#include <fstream>
 #include <stdexcept>
+#include <thread>
 
 #include "laconic/error.h"
 #include "test_paths.h"
@@ -80,6 +83,43 @@ TEST(File, AMissingFolderOrAFolderInTheWayIsSaid) {
   std::filesystem::create_directories(folder.path() / "d" / "full");
   expect_error([&] { write_file_atomic(folder / "d", "x"); }, ErrorKind::kResource, "cannot write");
   EXPECT_EQ(items_in(folder.path()), 1u);
+}
+
+TEST(File, ALinkStaysAndItsTargetIsWritten) {
+  test::TemporaryFolder folder;
+  write_file_atomic(folder / "f", "old");
+  std::filesystem::create_directory(folder / "d");
+  std::filesystem::create_symlink("../f", folder / "d/link");
+  std::filesystem::create_symlink(folder / "d/link", folder / "twice");
+  write_file_atomic(folder / "twice", "new");
+  EXPECT_EQ(read_file(folder / "f"), "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "twice"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "d/link"));
+
+  std::filesystem::create_symlink("absent", folder / "dangling");
+  write_file_atomic(folder / "dangling", "made");
+  EXPECT_EQ(read_file(folder / "absent"), "made");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "dangling"));
+
+  std::filesystem::create_symlink("round", folder / "round");
+  expect_error([&] { write_file_atomic(folder / "round", "x"); }, ErrorKind::kResource,
+               "cannot write");
+}
+
+TEST(File, APipeIsReadAndNeverReplaced) {
+  test::TemporaryFolder folder;
+  const std::string pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error([&] { write_file_atomic(pipe, "x"); }, ErrorKind::kResource, "not a regular file");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  std::thread writer([&] { std::ofstream(pipe) << "through a pipe"; });
+  EXPECT_EQ(read_stream(pipe), "through a pipe");
+  writer.join();
+  write_file_atomic(folder / "f", "12345");
+  EXPECT_EQ(read_stream(folder / "f", 5), "12345");
+  expect_error([&] { read_stream(folder / "f", 4); }, ErrorKind::kInput, "more than the 4 bytes");
+  expect_error([&] { read_stream(folder.path()); }, ErrorKind::kInput, "directory");
+  expect_error([&] { read_stream(folder / "absent"); }, ErrorKind::kInput, "absent");
 }
 
 TEST(MappedFile, ShowsTheBytesAndMoves) {

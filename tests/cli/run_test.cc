@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "base/file.h"
 #include "io/safetensors.h"
@@ -26,7 +28,9 @@ class Run : public ::testing::Test {
   std::string model() const { return folder_ / "tiny"; }
 
   std::vector<std::string> command(const std::vector<std::string>& more) const {
-    std::vector<std::string> all = {"run", "-m", model(), "--ignore-eos"};
+    std::vector<std::string> all = {"run", "-m", model()};
+    const bool forced = std::find(more.begin(), more.end(), "--force-ids") != more.end();
+    if (!forced) all.push_back("--ignore-eos");
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -52,10 +56,14 @@ TEST_F(Run, JsonObjectIsComplete) {
   EXPECT_EQ(j["finish_reason"], "length");
   for (const char* key : {"text", "reasoning", "answer"}) EXPECT_TRUE(j[key].is_string()) << key;
   for (const char* key : {"prompt_n", "prompt_ms", "prompt_per_second", "predicted_n",
-                          "predicted_ms", "predicted_per_second", "kv_ms"}) {
+                          "decode_steps", "predicted_ms", "predicted_per_second", "kv_ms"}) {
     EXPECT_TRUE(j["timings"][key].is_number()) << key;
   }
   EXPECT_EQ(j["timings"]["prompt_n"], 3);
+  EXPECT_EQ(j["timings"]["predicted_n"], 8);
+  EXPECT_EQ(j["timings"]["decode_steps"], 7);
+  EXPECT_NEAR(j["timings"]["predicted_per_second"].get<double>(),
+              7e3 / j["timings"]["predicted_ms"].get<double>(), 1e-6);
   const Json& kv = j["kv"];
   EXPECT_EQ(kv["policy"], "full");
   EXPECT_EQ(kv["options"], (Json{{"type", "f16"}}));
@@ -138,6 +146,27 @@ TEST_F(Run, StreamsTextAndEndsWithStatistics) {
   const Json same = run_json({"-p", "hello", "-n", "12"});
   EXPECT_EQ(outcome.out, same["text"].get<std::string>() + "\n");
   EXPECT_EQ(run({"-f", "-", "-n", "12"}, "hello\n").out, outcome.out);
+}
+
+TEST_F(Run, AStopTokenEndsTheAnswer) {
+  const Json ids = run_json({"--ids", "1,2,3", "-n", "8"})["ids"];
+  const std::string third = ids[2].dump();
+  const Json j =
+      run_json({"--ids", "1,2,3", "-n", "8", "--stop-token", "511", "--stop-token", third});
+  EXPECT_EQ(j["finish_reason"], "stop");
+  EXPECT_EQ(j["ids"].back(), ids[2]);
+  EXPECT_LE(j["ids"].size(), 3u);
+  expect_refusal(run({"--ids", "1", "--stop-token", "512"}), 2, "512");
+}
+
+TEST_F(Run, APromptFileMayBeAPipe) {
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(pipe) << "hello\n"; });
+  const Json piped = run_json({"-f", pipe, "-n", "1"});
+  writer.join();
+  EXPECT_EQ(piped["prompt_ids"], run_json({"-p", "hello", "-n", "1"})["prompt_ids"]);
+  expect_refusal(run({"-f", folder_.path()}), 1, "directory");
 }
 
 TEST_F(Run, SamplingIsFixedByTheSeed) {

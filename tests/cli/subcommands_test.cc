@@ -2,6 +2,8 @@
 // tokenize, inspect, make-model, quantize and kv replay on the smallest model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <span>
@@ -71,13 +73,24 @@ TEST(Inspect, ModelAndPlan) {
     return run_tool(all).json()["plan"];
   };
   const Json full = plan({});
-  EXPECT_EQ(full["peak_rows"], 2100);
+  EXPECT_EQ(full["peak_rows"], 2099);  // the last token has no row
   EXPECT_EQ(full["peak_allocated_bytes"], 4 * 33 * 6 * 64 * 2 * 32 * 2);
   EXPECT_EQ(full["fits"], false);
-  EXPECT_EQ(full["longest_answer"], 21 * 64 - 100);  // 4 MiB hold 21 pages in each of 4 x 6 heads
+  EXPECT_EQ(full["longest_answer"],
+            21 * 64 - 100 + 1);  // 4 MiB hold 21 pages in each of 4 x 6 heads
   const Json rpc = plan({"--kv-policy", "rpc", "--kv-interval", "128", "--kv-ratio", "8"});
   EXPECT_EQ(rpc["fits"], true);
   EXPECT_EQ(rpc["full_allocated_bytes"], full["peak_allocated_bytes"]);
+
+  const Json ran =
+      run_tool({"run", "-m", model, "--ids", "1,2,3", "-n", "9", "--ignore-eos", "--json"}).json();
+  const Json same = run_tool({"inspect", model, "--json", "--plan", "-n", "9", "-p", "3"}).json();
+  EXPECT_EQ(same["plan"]["peak_rows"], ran["kv"]["peak_rows"]);
+
+  // A default prompt makes room for the answer that was typed.
+  EXPECT_EQ(run_tool({"inspect", model, "--json", "--plan", "-n", "4000"}).json()["plan"]["prompt"],
+            96);
+  expect_refusal(run_tool({"inspect", model, "--plan", "-n", "4000", "-p", "97"}), 2, "4096");
 
   const Outcome text = run_tool({"inspect", model, "--plan", "--kv-policy", "rpc"});
   EXPECT_EQ(text.code, 0);
@@ -96,6 +109,37 @@ TEST(Inspect, System) {
   EXPECT_GT(j["read_bandwidth"].get<double>(), 1e8);
   EXPECT_THAT(j["simd_available"].get<std::vector<std::string>>(),
               ::testing::Contains(j["simd"].get<std::string>()));
+}
+
+TEST(Inspect, ANarrowTargetHasNoFeaturesOfAWiderOne) {
+  const Json all = run_tool({"inspect", "--system", "--json", "-t", "1"}).json();
+  for (const Json& target : all["simd_available"]) {
+    const std::string name = target.get<std::string>();
+    if (name.rfind("AVX3", 0) == 0) continue;
+    const Json one = run_tool({"inspect", "--system", "--json", "-t", "1", "--simd", name}).json();
+    EXPECT_EQ(one["simd"], name);
+    EXPECT_TRUE(one["simd_features"].empty()) << name;
+    return;  // each probes the memory
+  }
+}
+
+// The signal can come too late for a model this small, so a few tries are allowed.
+TEST(MakeModel, ASignalLeavesNoTemporaryFile) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    bool interrupted = false;
+    for (int attempt = 0; attempt < 10 && !interrupted; ++attempt) {
+      TemporaryFolder folder;
+      ToolProcess process({"make-model", "--like", "qwen3-0.6b", "--out", folder / "m.gguf"});
+      ::usleep(100000);
+      process.send(signal);
+      const Outcome outcome = process.finish();
+      // Before the handler stands, the signal has its usual effect, and nothing is written yet.
+      EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
+      EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+      interrupted = outcome.err.find("interrupted") != std::string::npos;
+    }
+    EXPECT_TRUE(interrupted);
+  }
 }
 
 TEST(MakeModel, SameSeedSameBytes) {
@@ -172,6 +216,17 @@ TEST(KvReplay, KeepsTheRowsThatTheQueryAttendsTo) {
   EXPECT_EQ(j["candidate_start"], 1);
   EXPECT_EQ(j["scores"][0].size(), 4u);
   EXPECT_EQ(j["options"]["interval"], 4);
+
+  expect_refusal(run_tool({"kv", "replay", "--tensors", path, "--round", "1"}), 2, "--round");
+
+  const std::vector<float> huge_keys = {1, 3e38f, -3e38f, 3e38f, 1, 0}, huge_query = {3e38f};
+  const std::string huge = folder / "huge.safetensors";
+  const std::vector<TensorView> overflow = {view("keys", huge_keys, {1, 6, 1}),
+                                            view("queries", huge_query, {1, 1, 1})};
+  write_safetensors(huge, overflow);
+  std::vector<std::string> too_large = command;
+  too_large[3] = huge;
+  expect_refusal(run_tool(too_large), 1, "not finite");
 
   std::vector<std::string> wrong = command;
   wrong.insert(wrong.end(), {"--cap", "many"});

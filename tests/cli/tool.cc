@@ -103,6 +103,19 @@ Outcome run_tool(const std::vector<std::string>& arguments, const std::string& i
   return ToolProcess(arguments, input).finish();
 }
 
+Outcome run_shell(const std::string& script) {
+  Outcome outcome;
+  std::FILE* pipe = ::popen(("LACONIC='" LACONIC_BINARY "'; " + script).c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  std::array<char, 4096> buffer;
+  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
+    outcome.out.append(buffer.data(), got);
+  }
+  const int status = ::pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome;
+}
+
 void expect_refusal(const Outcome& outcome, int code, const std::string& part_of_sentence) {
   EXPECT_EQ(outcome.code, code) << outcome.err;
   EXPECT_EQ(outcome.out, "");

@@ -39,6 +39,9 @@ class ToolProcess {
 
 Outcome run_tool(const std::vector<std::string>& arguments, const std::string& input = "");
 
+// A shell script in which $LACONIC is the binary; `out` is what it leaves on its stdout.
+Outcome run_shell(const std::string& script);
+
 // One line on stderr that begins with the tool's name, nothing on stdout, and the exit code.
 void expect_refusal(const Outcome& outcome, int code, const std::string& part_of_sentence);
 

@@ -43,6 +43,13 @@ TEST(Usage, SubcommandsAndOptions) {
   expect_refusal(run_tool(run_with({"-p", "x", "-n", "many"})), 2, "many");
   expect_refusal(run_tool(run_with({"-p", "x", "-n", "-2"})), 2, "-2");
   expect_refusal(run_tool({"kv"}), 2, "subcommand");
+  expect_refusal(run_tool({"kv", "foo"}), 2, "foo");
+  expect_refusal(run_tool(run_with({"-p", "x", "-ctk", "f16"})), 2, "-ctk");
+  expect_refusal(run_tool(run_with({"-p", "x", "-fa"})), 2, "-fa");
+  expect_refusal(run_tool({"tokenize", "/nonexistent", "-cnv"}), 2, "-cnv");
+  expect_refusal(run_tool(run_with({"-cnv", "-st"})), 2, "--single-turn");
+  expect_refusal(run_tool(run_with({"-p", "x", "-st", "-no-cnv", "-n5"})), 1, "/nonexistent");
+  expect_refusal(run_tool(run_with({"-p", "-ctk is what?", "-sys", "-st"})), 1, "/nonexistent");
   expect_refusal(run_tool({"inspect"}), 2, "--system");
   expect_refusal(run_tool({"make-model", "--like", "tiny"}), 2, "--out");
   expect_refusal(run_tool({"make-model", "--like", "gpt-5", "--out", "x.gguf"}), 2, "gpt-5");
@@ -95,6 +102,40 @@ TEST(Usage, Sampling) {
   refused({"--min-p", "2"}, "--min-p");
   refused({"--repeat-penalty", "0"}, "--repeat-penalty");
   refused({"--top-k", "-5"}, "-5");
+}
+
+TEST(Usage, NumbersAreWholeWordsWithinTheirRange) {
+  const auto refused = [](std::vector<std::string> flags, const std::string& part) {
+    flags.insert(flags.begin(), {"-p", "x"});
+    expect_refusal(run_tool(run_with(flags)), 2, part);
+  };
+  refused({"--top-k", "-1"}, "--top-k -1 is out of range: 0 to 2147483647");
+  refused({"--top-k", "99999999999999999999999"}, "out of range");
+  for (const char* word : {"0x10", "+5", " 5", "5 ", "5.0", "1e3", "", "-", "five"}) {
+    refused({"-n", word}, "--n-predict is \"" + std::string(word) + "\"");
+    refused({"-t", word}, "--threads");
+  }
+  for (const char* word : {"0x1p3", "+1", "inf", "1,5", "", "warm"})
+    refused({"--temp", word}, word);
+  for (const char* flag : {"--kv-memory", "--file", "--logits-out", "--kv-trace", "--quantize"}) {
+    refused({flag, ""}, flag);
+  }
+  expect_refusal(run_tool({"run", "-m", "", "-p", "x"}), 2, "--model is empty");
+}
+
+TEST(Usage, WhatCannotTakeEffect) {
+  const auto refused = [](std::vector<std::string> flags, const std::string& part) {
+    flags.insert(flags.begin(), {"-p", "x"});
+    expect_refusal(run_tool(run_with(flags)), 2, part);
+  };
+  for (const char* flag : {"--temp", "--top-k", "--top-p", "--min-p", "--seed", "--stop",
+                           "--stop-token", "--reasoning-budget", "-n"}) {
+    refused({"--force-ids", "1", flag, "1"}, "--force-ids");
+  }
+  refused({"--force-ids", "1", "--stop-on-loop"}, "--stop-on-loop");
+  refused({"--force-ids", "1", "--ignore-eos"}, "--ignore-eos");
+  refused({"--reasoning", "off", "--reasoning-budget", "5"}, "--reasoning-budget");
+  refused({"--kv-policy", "rpc", "--kv-pool", "none", "--kv-kernel", "3"}, "--kv-kernel");
 }
 
 TEST(Usage, MachineFlags) {

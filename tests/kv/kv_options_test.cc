@@ -114,6 +114,9 @@ TEST(KvOptions, RefusalsNameFlagValueAndRange) {
     }
     EXPECT_THAT(refusal("rpc", {{name, "2147483648"}}), HasSubstr(flag + " 2147483648"));
   }
+  EXPECT_THAT(refusal("rpc", {{"kernel", "5"}, {"pool", "none"}}), HasSubstr("no effect"));
+  const KvOptions unpooled = KvOptions::parse("rpc", {{"pool", "none"}});
+  EXPECT_EQ(KvOptions::parse("rpc", unpooled.to_map()).to_map(), unpooled.to_map());
   EXPECT_THAT(refusal("rpc", {{"kernel", "6"}}),
               AllOf(HasSubstr("--kv-kernel 6"), HasSubstr("odd")));
   EXPECT_THAT(refusal("rpc", {{"pool", "sum"}}),

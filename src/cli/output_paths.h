@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that a run will write, looked at before a model is loaded: what cannot be written is
+// said early, and no file that is read, or written twice, is overwritten.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace laconic::cli {
+
+struct OutputPath {
+  std::string_view flag;
+  std::string path;
+  bool regular = true;  // it is replaced as a whole, which only a regular file can be
+};
+
+// Error(kInput) when the folder is missing, or the file or its folder cannot be written.
+void require_writable(const OutputPath& output);
+
+// Error(kUsage) when an output is the model, a file of its directory, or another output;
+// Error(kInput) when one of them cannot be written.
+void check_outputs(const std::string& model, std::span<const OutputPath> outputs);
+
+}  // namespace laconic::cli
