@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # table-8k.sh [TOKENS [ARM ...]]: the README's table of decode speed. 8192 generated tokens after a
 # prompt of 128, random weights at the shape of Qwen3-0.6B in Q8_0, f16 rows, one run per arm.
-# Arms are full and rpc:INTERVAL:RATIO. At 8192 tokens count on half an hour on two cores.
+# Arms are full and rpc:INTERVAL:RATIO. At 8192 tokens count on a quarter of an hour on two cores.
 set -euo pipefail
 # shellcheck source=scripts/demo-model.sh
 source "$(dirname "${BASH_SOURCE[0]}")/demo-model.sh"

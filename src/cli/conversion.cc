@@ -35,6 +35,7 @@ void print_report(const ConversionReport& report, const std::string& out) {
     fmt::print("{}: {}\n", out, size(report.bytes_out));
   }
   for (const std::string& name : report.kept) fmt::print("kept as it was: {}\n", name);
+  for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
 }
 
 }  // namespace laconic::cli

@@ -73,11 +73,8 @@ Plan make_plan(const ModelConfig& config, const PlanRequest& request) {
       checked_mul(request.sequences, checked_mul(plan.peak_rows, token_bytes, kWhat), kWhat);
   plan.peak_pages = pages_of_all(config, request, plan.peak_rows);
   plan.full_pages = pages_of_all(config, request, request.prompt + rows);
-  plan.limit = request.kv_memory;
-  if (plan.limit == 0) {
-    const std::size_t free = available_memory();
-    plan.limit = free > request.weight_bytes ? free - request.weight_bytes : 0;
-  }
+  plan.limit =
+      request.kv_memory > 0 ? request.kv_memory : default_cache_memory(request.weight_bytes);
   plan.fits = plan.peak_pages <= plan.limit;
   plan.longest = longest_answer(config, request, plan.limit);
   return plan;

@@ -25,12 +25,9 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// What may be used for rows when nobody says: what is free now, less the weights that will be paged
-// in and a tenth for everything else.
+// Quantised weights are held already; mapped ones are paged in as they are read.
 std::size_t default_kv_memory(const Weights& weights) {
-  const std::size_t free = available_memory() / 10 * 9;
-  const std::size_t weight_bytes = weights.quantized.empty() ? weights.total_bytes() : 0;
-  return std::max(free / 4, free > weight_bytes ? free - weight_bytes : 0);
+  return default_cache_memory(weights.quantized.empty() ? weights.total_bytes() : 0);
 }
 
 std::size_t kib(std::size_t bytes) { return (bytes + 1023) / 1024; }

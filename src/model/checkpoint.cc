@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/checkpoint.h"
 
+#include <charconv>
 #include <map>
 #include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "io/printable.h"
 #include "model/checkpoint_source.h"
 #include "model/convert.h"
 #include "model/gguf_tokenizer.h"
@@ -52,6 +54,30 @@ CheckpointSource open_source(const fs::path& path) {
   }
 }
 
+// Tokens beyond the embedding's rows are harmless where no plain text becomes them: gaps, unused
+// ones, and control tokens, such as the padding that fine-tunes of Llama-2 added.
+void check_ids(const TokenizerData& data, std::size_t rows, std::string_view where) {
+  for (std::size_t id = data.tokens.size(); id-- > rows;) {
+    const TokenType type = data.types[id];
+    const bool unreachable = type == TokenType::kUnused || type == TokenType::kControl;
+    if (data.tokens[id].empty() || unreachable) continue;
+    throw_input("{}: the tokenizer's ids reach {} ({}), but the embedding has {} rows", where, id,
+                printable(data.tokens[id]), rows);
+  }
+}
+
+std::optional<Tokenizer> load_tokenizer(const CheckpointSource& source) {
+  if (!source.gguf.empty()) {
+    const GgufMetadata& metadata = source.gguf.front().metadata();
+    if (!gguf_has_tokenizer(metadata)) return std::nullopt;
+    return Tokenizer(tokenizer_from_gguf(metadata, source.path.string()));
+  }
+  if (!fs::exists(source.path / "tokenizer.json") && !fs::exists(source.path / "vocab.json")) {
+    return std::nullopt;
+  }
+  return Tokenizer::from_directory(source.path);
+}
+
 }  // namespace
 
 struct Checkpoint::Impl {
@@ -74,6 +100,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
 const ModelConfig& Checkpoint::config() const { return impl_->source.config; }
 const std::string& Checkpoint::format() const { return impl_->source.format; }
 const fs::path& Checkpoint::path() const { return impl_->source.path; }
+std::span<const fs::path> Checkpoint::files() const { return impl_->source.files; }
 std::span<const TensorView> Checkpoint::tensors() const { return impl_->source.tensors; }
 std::vector<std::string> Checkpoint::unused() const { return impl_->source.unused; }
 Json Checkpoint::generation_config() const { return impl_->source.generation_config; }
@@ -89,16 +116,21 @@ void Checkpoint::drop_pages(const TensorView& tensor) const {
 }
 
 std::optional<Tokenizer> Checkpoint::tokenizer() const {
-  const CheckpointSource& source = impl_->source;
-  if (!source.gguf.empty()) {
-    const GgufMetadata& metadata = source.gguf.front().metadata();
-    if (!gguf_has_tokenizer(metadata)) return std::nullopt;
-    return Tokenizer(tokenizer_from_gguf(metadata, source.path.string()));
-  }
-  if (!fs::exists(source.path / "tokenizer.json") && !fs::exists(source.path / "vocab.json")) {
-    return std::nullopt;
-  }
-  return Tokenizer::from_directory(source.path);
+  std::optional<Tokenizer> tokenizer = load_tokenizer(impl_->source);
+  if (tokenizer) check_ids(tokenizer->data(), config().vocab, path().string());
+  return tokenizer;
+}
+
+void check_layer(std::string_view name, std::string_view prefix, const ModelConfig& config,
+                 std::string_view where) {
+  if (!name.starts_with(prefix)) return;
+  const std::string_view rest = name.substr(prefix.size());
+  std::size_t layer = 0;
+  const auto [end, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), layer);
+  if (failure != std::errc() || end == rest.data() + rest.size() || *end != '.') return;
+  if (layer < config.layers) return;
+  throw_input("{}: the weights hold {}, but the config says {} layers, the last being {}", where,
+              printable(name), config.layers, config.layers - 1);
 }
 
 std::vector<TensorView> collect_tensors(const ModelConfig& config, std::string_view where,

@@ -29,8 +29,9 @@ class Checkpoint {
   Checkpoint(Checkpoint&&) noexcept;
 
   const ModelConfig& config() const;
-  const std::string& format() const;          // "safetensors" or "gguf", for reports
-  const std::filesystem::path& path() const;  // the directory or file that was opened
+  const std::string& format() const;                     // "safetensors" or "gguf", for reports
+  const std::filesystem::path& path() const;             // the directory or file that was opened
+  std::span<const std::filesystem::path> files() const;  // of weights: every shard or split part
 
   // Every tensor of the decoder that must exist for this config, by name, in model order. Views
   // stay valid as long as the checkpoint. The tied head is not listed.
@@ -39,9 +40,10 @@ class Checkpoint {
   // Says that this tensor will not be read again soon: the pages that map it may go. Rows that were
   // put in order live in memory of our own and stay.
   void drop_pages(const TensorView& tensor) const;
-  std::vector<std::string> unused() const;              // names in the file that nothing reads
+  std::vector<std::string> unused() const;  // names in the file that nothing reads
 
-  // The tokenizer, or nothing where the checkpoint has none (--ids works without).
+  // The tokenizer, or nothing where the checkpoint has none (--ids works without). Error(kInput)
+  // when texts can become ids that the embedding has no row for.
   std::optional<Tokenizer> tokenizer() const;
   // generation_config.json, or an empty object.
   Json generation_config() const;

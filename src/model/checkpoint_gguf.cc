@@ -5,6 +5,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "io/gguf_split.h"
+#include "io/printable.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_source.h"
 #include "model/config_check.h"
@@ -27,10 +29,42 @@ std::vector<float> read_divisors(const GgufFile& file, std::string_view where) {
   return divisors;
 }
 
+bool any_layer_has(const GgufFile& file, std::size_t layers, std::string_view tensor) {
+  for (std::size_t layer = 0; layer < layers; ++layer) {
+    if (file.contains(fmt::format("blk.{}.{}", layer, tensor))) return true;
+  }
+  return false;
+}
+
+// A tensor that nothing reads would change the result if its graph were known (a bias, a scale, a
+// second kind of norm), so it is refused, as llama.cpp does. One kind is harmless: old converters
+// wrote the table of the rotation, which follows from the metadata.
+void check_unused(const std::string& name, const ModelConfig& config, std::string_view where) {
+  check_layer(name, "blk.", config, where);
+  if (name.starts_with("blk.") && name.ends_with(".attn_rot_embd.weight")) return;
+  throw_input("{}: the tensor {} is no part of a {} model as it is known here", where,
+              printable(name), architecture_name(config.architecture));
+}
+
+// Every part of a split set, or the file alone.
+std::vector<fs::path> all_parts(const GgufFile& file) {
+  if (gguf_split_fields(file.metadata(), file.path()).count <= 1) return {file.path()};
+  // The metadata are the first part's, so its name goes with them: opening has checked that the
+  // name at hand ends in "-0000i-of-0000n.gguf".
+  const std::string name = file.path().filename().string();
+  constexpr std::size_t kNumber = 6, kRest = 14;  // "-0000i", "-of-0000n.gguf"
+  const std::string first =
+      name.substr(0, name.size() - kNumber - kRest) + "-00001" + name.substr(name.size() - kRest);
+  return gguf_split(file.path().parent_path() / first, file.metadata()).parts;
+}
+
 void complete_config(const GgufFile& file, ModelConfig& config, std::string_view where) {
   config.tied_head = !file.contains("output.weight");
-  config.qkv_bias = file.contains("blk.0.attn_q.bias");
-  config.o_bias = file.contains("blk.0.attn_output.bias");
+  // Biases of one layer make them a must for all; those of qwen2 are no choice.
+  config.qkv_bias = config.qkv_bias || any_layer_has(file, config.layers, "attn_q.bias") ||
+                    any_layer_has(file, config.layers, "attn_k.bias") ||
+                    any_layer_has(file, config.layers, "attn_v.bias");
+  config.o_bias = any_layer_has(file, config.layers, "attn_output.bias");
   if (file.contains("token_embd.weight")) {
     const TensorView embedding = file.tensor("token_embd.weight");
     if (embedding.shape.size() == 2) {
@@ -53,6 +87,7 @@ CheckpointSource open_gguf_checkpoint(const fs::path& path) {
   source.gguf.emplace_back(path);
   const GgufFile& file = source.gguf.front();
   const std::string where = path.string();
+  source.files = all_parts(file);
   source.config = config_from_gguf(file.metadata(), where);
   complete_config(file, source.config, where);
   source.format = "gguf";
@@ -72,7 +107,9 @@ CheckpointSource open_gguf_checkpoint(const fs::path& path) {
     tensor.bytes = source.reordered.back();
   }
   for (std::string& name : file.names()) {
-    if (used.count(name) == 0) source.unused.push_back(std::move(name));
+    if (used.count(name) > 0) continue;
+    check_unused(name, source.config, where);
+    source.unused.push_back(std::move(name));
   }
   return source;
 }

@@ -65,6 +65,7 @@ void open_shards(const fs::path& directory, const ShardMap& map, CheckpointSourc
       throw_input("{}: the shard {} that the index names is missing", directory.string(), file);
     }
     source.shards.emplace_back(directory / file);
+    source.files.push_back(directory / file);
   }
 }
 
@@ -73,6 +74,7 @@ ShardMap open_weights(const fs::path& directory, CheckpointSource& source) {
   ShardMap map;
   if (fs::exists(directory / kSingle)) {
     source.shards.emplace_back(directory / kSingle);
+    source.files.push_back(directory / kSingle);
     for (std::string& name : source.shards.front().names())
       map.shard_of.emplace(std::move(name), 0);
     return map;
@@ -126,6 +128,9 @@ CheckpointSource open_hf_directory(const fs::path& directory) {
     return shard.tensor(name);
   });
   source.unused = unused_names(source);
+  for (const std::string& name : source.unused) {
+    check_layer(name, "model.layers.", source.config, where);
+  }
   const fs::path generation = directory / "generation_config.json";
   if (fs::exists(generation)) {
     source.generation_config = read_json(generation);

@@ -19,7 +19,8 @@
 namespace laconic {
 
 struct CheckpointSource {
-  std::filesystem::path path;  // the directory or file itself
+  std::filesystem::path path;                // the directory or file itself
+  std::vector<std::filesystem::path> files;  // of weights, all shards or parts
   ModelConfig config;
   std::string format;
   std::vector<SafetensorsFile> shards;            // owners of the views, one format or the other
@@ -32,6 +33,11 @@ struct CheckpointSource {
 
 CheckpointSource open_hf_directory(const std::filesystem::path& directory);
 CheckpointSource open_gguf_checkpoint(const std::filesystem::path& file);
+
+// Error(kInput) when `name` is "PREFIX<number>." of a layer that the config does not have: a model
+// cut short by its config computes something else than was trained.
+void check_layer(std::string_view name, std::string_view prefix, const ModelConfig& config,
+                 std::string_view where);
 
 // Views of every tensor of the config: `lookup(hf_name)` gives the file's tensor or throws. Checks
 // shapes, that vectors are f32, f16 or bf16, and that block rows are whole; views carry the Hugging

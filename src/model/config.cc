@@ -92,6 +92,15 @@ std::size_t default_head_dim(std::size_t hidden, std::size_t heads, std::string_
   return hidden / heads;
 }
 
+std::size_t stretched_context(const RopeConfig& rope, std::size_t context, std::string_view where) {
+  if (rope.scaling != RopeConfig::Scaling::kYarn) return context;
+  const double stretched = rope.factor * rope.original_context;
+  if (!(stretched > static_cast<double>(context))) return context;
+  check_number(stretched, 1.0, static_cast<double>(kContextRange.most),
+               "yarn's factor times its original context", where);
+  return static_cast<std::size_t>(stretched);
+}
+
 void check_config(const ModelConfig& config, std::string_view where) {
   in_range(config.head_dim, kHeadDimRange, "head_dim", where);
   if (config.head_dim % 2 != 0) {

@@ -25,13 +25,15 @@ struct RopeConfig {
   double beta_fast = 32.0, beta_slow = 1.0;              // yarn
   double attention_factor = 0.0;                         // yarn; 0: derived from factor
   std::vector<float> frequency_divisors;  // [head_dim/2] GGUF rope_freqs; empty: none
+
+  bool operator==(const RopeConfig&) const = default;
 };
 
 struct ModelConfig {
   Architecture architecture = Architecture::kLlama;
   std::size_t layers = 0, hidden = 0, intermediate = 0, vocab = 0;
   std::size_t heads = 0, kv_heads = 0, head_dim = 0;
-  std::size_t context = 0;  // max_position_embeddings
+  std::size_t context = 0;  // max_position_embeddings; what yarn stretches to where that is more
   float norm_eps = 1e-6f;
   bool qkv_bias = false;   // qwen2; attention_bias
   bool o_bias = false;     // attention_bias of llama and qwen3

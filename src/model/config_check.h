@@ -30,6 +30,10 @@ std::size_t in_range(std::size_t value, SizeRange range, std::string_view field,
 // hidden / heads for configs that do not say head_dim; Error(kInput) when it does not divide.
 std::size_t default_head_dim(std::size_t hidden, std::size_t heads, std::string_view where);
 
+// How far texts may reach: yarn stretches its original context by its factor, which published
+// configs for long texts do not write into their own context field. Other scalings say nothing.
+std::size_t stretched_context(const RopeConfig& rope, std::size_t context, std::string_view where);
+
 // Relations between fields: grouped heads, even head_dim, epsilon, RoPE numbers.
 void check_config(const ModelConfig& config, std::string_view where);
 

@@ -143,6 +143,8 @@ ModelConfig config_from_gguf(const GgufMetadata& metadata, std::string_view wher
     }
   }
   model.context = keys.size("context_length", kContextRange);
+  model.rope = read_rope(keys, model.context);
+  model.context = stretched_context(model.rope, model.context, where);
   refuse_unsupported(keys, model.context);
   model.vocab = read_vocab(metadata, keys);
   const auto epsilon = keys.maybe_number("attention.layer_norm_rms_epsilon");
@@ -152,7 +154,6 @@ ModelConfig config_from_gguf(const GgufMetadata& metadata, std::string_view wher
   model.norm_eps = static_cast<float>(*epsilon);
   model.qkv_bias = model.architecture == Architecture::kQwen2;
   model.qk_norm = model.architecture == Architecture::kQwen3;
-  model.rope = read_rope(keys, model.context);
   for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
     const std::int32_t id = token_id(metadata, key, where);
     if (id >= 0 && (model.eos.empty() || model.eos.front() != id)) model.eos.push_back(id);

@@ -155,13 +155,14 @@ ModelConfig config_from_hf(const Json& config, std::string_view where) {
   const std::size_t class_context = model.architecture == Architecture::kLlama ? 2048 : 32768;
   model.context =
       size_field_or(config, "max_position_embeddings", class_context, kContextRange, where);
+  model.rope = rope_from_hf(config, model.context, where);
+  model.context = stretched_context(model.rope, model.context, where);
   refuse_sliding_window(config, model, where);
   model.norm_eps =
       static_cast<float>(json_optional<double>(config, "rms_norm_eps", where).value_or(1e-6));
   read_biases(config, model, where);
   model.qk_norm = model.architecture == Architecture::kQwen3;
   model.tied_head = flag(config, "tie_word_embeddings", where);
-  model.rope = rope_from_hf(config, model.context, where);
   model.eos = token_ids(config, "eos_token_id", where);
   const auto bos = token_ids(config, "bos_token_id", where);
   if (!bos.empty()) model.bos = bos.front();

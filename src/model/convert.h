@@ -14,8 +14,9 @@ namespace laconic {
 
 struct ConversionReport {
   std::size_t bytes_in = 0, bytes_out = 0;
-  std::vector<std::string>
-      kept;  // matrices that could not take the type ("name (bf16, 100 columns)")
+  // Matrices that could not take the type ("name (bf16, 100 columns)").
+  std::vector<std::string> kept;
+  std::vector<std::string> notes;  // what else a user should know, a sentence each
 };
 using ConversionProgress = std::function<void(std::size_t done, std::size_t total)>;
 

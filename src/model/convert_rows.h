@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tensor in another element type, row by row through f32; the same type is copied.
+//
+// Error(kInput) names a tensor with a NaN, an infinity, or a value that the type cannot hold: a
+// model with one answers nonsense, and nothing later would say why.
 #pragma once
 
 #include <cstddef>

@@ -95,6 +95,11 @@ ConversionReport write_gguf_model(const ModelConfig& config, const TokenizerData
   const std::vector<float> divisors = frequency_divisors(config);
   const std::vector<TensorSpec> specs = decoder_tensors(config);
   ConversionReport report;
+  if (tokenizer == nullptr) {
+    report.notes.push_back(
+        "the model has no tokenizer, so the file has none: llama.cpp cannot read text with it, "
+        "laconic runs it with --ids");
+  }
   std::vector<GgufTensorPlan> plans;
   for (const TensorSpec& spec : specs) {
     const DType stored = supply.stored_type(spec);

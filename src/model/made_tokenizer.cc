@@ -143,7 +143,8 @@ TokenizerData made_tokenizer(std::size_t vocab) {
     add_token(data, spelled(left) + spelled(right), TokenType::kNormal);
   }
   while (data.tokens.size() < vocab) {
-    add_token(data, fmt::format("<|unused_{}|>", data.tokens.size()), TokenType::kUnused);
+    // Normal ones, as they are in a Hugging Face vocabulary: every format prints them alike.
+    add_token(data, fmt::format("<|unused_{}|>", data.tokens.size()), TokenType::kNormal);
   }
   data.pad = 256;  // <|endoftext|>
   data.eos = 258;  // <|im_end|>

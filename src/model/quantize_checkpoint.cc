@@ -12,9 +12,11 @@ namespace laconic {
 
 ConversionReport write_gguf_checkpoint(const Checkpoint& in, const std::filesystem::path& out,
                                        DType type, const ConversionProgress& progress) {
-  std::error_code absent;  // equivalent() fails where `out` does not exist: then it is not the same
-  if (std::filesystem::equivalent(in.path(), out, absent)) {
-    throw_usage("cannot write {}: it is the model that is read", out.string());
+  for (const std::filesystem::path& file : in.files()) {
+    std::error_code absent;  // equivalent() fails where `out` does not exist: then it is another
+    if (std::filesystem::equivalent(file, out, absent)) {
+      throw_usage("cannot write {}: it is a file of the model that is read", out.string());
+    }
   }
   Threads threads;
   const std::optional<Tokenizer> tokenizer = in.tokenizer();

@@ -13,21 +13,12 @@ double number(const Json& object, const char* key, double otherwise, std::string
   return json_optional<double>(object, key, where).value_or(otherwise);
 }
 
-// The object that holds the scaling: whichever spelling the file uses; an empty object for none.
-Json scaling_object(const Json& config, std::string_view where) {
-  Json found = Json::object();
-  const char* spelling = nullptr;
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    const auto entry = config.find(key);
-    if (entry == config.end() || entry->is_null()) continue;
-    if (!entry->is_object()) throw_input("{}: \"{}\" must be an object", where, key);
-    if (spelling != nullptr && *entry != found) {
-      throw_input("{}: \"{}\" and \"{}\" say different things", where, spelling, key);
-    }
-    spelling = key;
-    found = *entry;
-  }
-  return found;
+// The object of that name; an empty one when the file has none.
+Json spelled(const Json& config, const char* key, std::string_view where) {
+  const auto entry = config.find(key);
+  if (entry == config.end() || entry->is_null()) return Json::object();
+  if (!entry->is_object()) throw_input("{}: \"{}\" must be an object", where, key);
+  return *entry;
 }
 
 Scaling scaling_kind(const Json& object, std::string_view where) {
@@ -69,18 +60,13 @@ void read_yarn(const Json& object, RopeConfig& rope, std::string_view where) {
   }
 }
 
-}  // namespace
-
-RopeConfig rope_from_hf(const Json& config, std::size_t context, std::string_view where) {
-  const Json object = scaling_object(config, where);
+// One spelling. `theta` counts where the object has none of its own.
+RopeConfig read_spelling(const Json& object, double theta, std::size_t context,
+                         std::string_view where) {
   RopeConfig rope;
-  auto theta = json_optional<double>(object, "rope_theta", where);
-  if (!theta) theta = json_optional<double>(config, "rope_theta", where);
-  rope.theta = theta.value_or(10000.0);
-  for (const Json* place : {&object, &config}) {
-    if (const double part = number(*place, "partial_rotary_factor", 1.0, where); part != 1.0) {
-      throw_input("{}: \"partial_rotary_factor\" is {}, only 1 is supported", where, part);
-    }
+  rope.theta = number(object, "rope_theta", theta, where);
+  if (const double part = number(object, "partial_rotary_factor", 1.0, where); part != 1.0) {
+    throw_input("{}: \"partial_rotary_factor\" is {}, only 1 is supported", where, part);
   }
   rope.scaling = scaling_kind(object, where);
   if (rope.scaling == Scaling::kNone) return rope;
@@ -103,6 +89,23 @@ RopeConfig rope_from_hf(const Json& config, std::size_t context, std::string_vie
   if (rope.scaling == Scaling::kYarn) {
     rope.original_context = original.value_or(static_cast<double>(context));
     read_yarn(object, rope, where);
+  }
+  return rope;
+}
+
+}  // namespace
+
+RopeConfig rope_from_hf(const Json& config, std::size_t context, std::string_view where) {
+  if (const double part = number(config, "partial_rotary_factor", 1.0, where); part != 1.0) {
+    throw_input("{}: \"partial_rotary_factor\" is {}, only 1 is supported", where, part);
+  }
+  const double theta = number(config, "rope_theta", 10000.0, where);
+  const Json fresh = spelled(config, "rope_parameters", where);
+  const Json old = spelled(config, "rope_scaling", where);
+  const RopeConfig rope = read_spelling(fresh.empty() ? old : fresh, theta, context, where);
+  // Some versions of transformers write both; only one of them then carries the base.
+  if (!fresh.empty() && !old.empty() && read_spelling(old, rope.theta, context, where) != rope) {
+    throw_input("{}: \"rope_parameters\" and \"rope_scaling\" say different things", where);
   }
   return rope;
 }

@@ -147,6 +147,61 @@ TEST(Checkpoint, AConfigThatAsksForMoreIsRefusedBeforeAnyUse) {
   expect_error(ErrorKind::kInput, "JSON", [&] { Checkpoint::open(folder / "m"); });
 }
 
+TEST(Checkpoint, AConfigThatCutsLayersOffIsRefused) {
+  const TemporaryFolder folder;
+  make_tiny(folder / "m");
+  Json config = read_json(folder / "m" / "config.json");
+  const auto layers = config["num_hidden_layers"].get<std::size_t>();
+  config["num_hidden_layers"] = layers - 1;
+  write_file_atomic(folder / "m" / "config.json", config.dump());
+  expect_error(ErrorKind::kInput, "but the config says 2 layers, the last being 1",
+               [&] { Checkpoint::open(folder / "m"); });
+}
+
+TEST(Checkpoint, ATokenBeyondTheEmbeddingIsRefusedWhenATextMayHoldIt) {
+  const TemporaryFolder folder;
+  make_tiny(folder / "m");
+  Json tokenizer = read_json(folder / "m" / "tokenizer.json");
+  const auto write = [&] {
+    write_file_atomic(folder / "m" / "tokenizer.json", tokenizer.dump());
+    return Checkpoint::open(folder / "m").tokenizer();
+  };
+  // Padding that a fine-tune added without a row for it: no plain text becomes it.
+  tokenizer["added_tokens"].push_back({{"id", 513}, {"content", "<pad>"}, {"special", true}});
+  EXPECT_TRUE(write());
+  tokenizer["added_tokens"].push_back({{"id", 514}, {"content", "<foo>"}, {"special", false}});
+  expect_error(ErrorKind::kInput, "reach 514 (\"<foo>\"), but the embedding has 512 rows", write);
+}
+
+TEST(Checkpoint, TokensThatNothingUsesMayLieBeyondTheEmbedding) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", DType::kF32, {}, 1);
+  const GgufFile file(folder / "m.gguf");
+  GgufMetadata metadata = file.metadata();
+  auto& tokens = std::get<std::vector<std::string>>(metadata.at("tokenizer.ggml.tokens"));
+  tokens.push_back("[PAD512]");
+  std::vector<std::int64_t> types = *gguf_ints(metadata, "tokenizer.ggml.token_type");
+  for (const bool used : {false, true}) {
+    types.resize(512);
+    types.push_back(used ? 4 : 5);
+    metadata["tokenizer.ggml.token_type"] = types;
+    std::vector<GgufTensorPlan> plans;
+    for (const std::string& name : file.names()) {
+      plans.push_back({name, file.tensor(name).type, file.tensor(name).shape});
+    }
+    write_gguf(folder / "n.gguf", metadata, plans, [&](std::size_t i) {
+      const auto bytes = file.tensor(plans[i].name).bytes;
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    });
+    const Checkpoint checkpoint = Checkpoint::open(folder / "n.gguf");
+    if (used) {
+      expect_error(ErrorKind::kInput, "512 rows", [&] { checkpoint.tokenizer(); });
+    } else {
+      EXPECT_TRUE(checkpoint.tokenizer());
+    }
+  }
+}
+
 TEST(Checkpoint, SaysWhatADirectoryLacks) {
   const TemporaryFolder folder;
   expect_error(ErrorKind::kInput, "no such file", [&] { Checkpoint::open(folder / "nowhere"); });

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "checkpoint_files.h"
 #include "expect_error.h"
 #include "model/convert.h"
+#include "test_paths.h"
 
 namespace laconic {
 namespace {
@@ -143,6 +145,45 @@ TEST(ConfigHf, YarnFactorsFollowTransformers) {
   refused(config, "truncate");
 }
 
+TEST(ConfigHf, BothRopeSpellingsMayStandTogetherWhenTheyAgree) {
+  Json config = llama_config();
+  config["rope_parameters"] = config["rope_scaling"];
+  config["rope_parameters"]["rope_theta"] = config["rope_theta"];
+  config.erase("rope_theta");
+  config["rope_scaling"]["type"] = "llama3";  // the older name of the kind beside the newer
+  EXPECT_EQ(read(config).rope, read(llama_config()).rope);
+  config["rope_scaling"] = Json::object();
+  EXPECT_EQ(read(config).rope, read(llama_config()).rope);
+  config["rope_scaling"] = llama_config()["rope_scaling"];
+  config["rope_scaling"]["factor"] = 4.0;
+  refused(config, "different");
+}
+
+TEST(ConfigHf, ReadsThePublishedQwen3) {
+  const auto path = test::shared_data() / "tokenizers/qwen3/config.json";
+  LACONIC_NEEDS(path);
+  const ModelConfig c = read(test::read_json(path));
+  EXPECT_EQ(c.rope.theta, 1e6);
+  EXPECT_EQ(c.rope.scaling, Scaling::kNone);
+  EXPECT_EQ(c.context, 40960u);
+}
+
+TEST(ConfigHf, YarnReachesItsFactorTimesTheOriginalContext) {
+  Json config = qwen2_config();  // the recipe of Qwen's model cards for long texts
+  config["max_position_embeddings"] = 40960;
+  config["rope_scaling"] = {
+      {"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 32768}};
+  EXPECT_EQ(read(config).context, 131072u);
+  const ModelConfig twin = config_from_gguf(config_to_gguf(read(config)), "x.gguf");
+  EXPECT_EQ(twin.context, 131072u);
+  config["max_position_embeddings"] = 200000;  // says more itself
+  EXPECT_EQ(read(config).context, 200000u);
+  config["rope_scaling"]["factor"] = 1e6;
+  refused(config, "yarn's factor");
+  config["rope_scaling"] = {{"rope_type", "linear"}, {"factor", 4.0}};
+  EXPECT_EQ(read(config).context, 200000u);
+}
+
 TEST(ConfigHf, RefusesWhatItCannotRun) {
   const auto with = [](Json config, const char* key, Json value) {
     config[key] = std::move(value);
@@ -233,6 +274,15 @@ TEST(ConfigGguf, RoundTripsRopeScaling) {
     EXPECT_EQ(got.inverse_frequency, expected.inverse_frequency);
     EXPECT_NEAR(got.magnitude, expected.magnitude, 1e-12);
   }
+}
+
+TEST(ConfigGguf, YarnReachesItsFactorTimesTheOriginalContext) {
+  GgufMetadata metadata = config_to_gguf(known_model("tiny"));
+  metadata["qwen3.context_length"] = std::uint64_t{40960};
+  metadata["qwen3.rope.scaling.type"] = std::string("yarn");
+  metadata["qwen3.rope.scaling.factor"] = 4.0;
+  metadata["qwen3.rope.scaling.original_context_length"] = std::uint64_t{32768};
+  EXPECT_EQ(config_from_gguf(metadata, "x").context, 131072u);
 }
 
 TEST(ConfigGguf, RefusesWhatItCannotRun) {

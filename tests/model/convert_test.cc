@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <tuple>
 
 #include "checkpoint_files.h"
 #include "expect_error.h"
@@ -144,6 +146,105 @@ TEST(WriteGguf, RefusesWhatWouldBeLost) {
   expect_error(ErrorKind::kInput, "llama3",
                [&] { make_random_model(bent, folder / "b.gguf", DType::kF32, {}, 1); });
   EXPECT_FALSE(fs::exists(folder / "b.gguf"));
+}
+
+TEST(WriteGguf, LeavesEveryFileOfItsInputAlone) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", DType::kF32, {}, 1);
+  const GgufFile whole(folder / "m.gguf");
+  // The format has the writer set the split keys, so parts are made by patching their placeholders.
+  const auto part = [&](std::size_t number) {
+    GgufMetadata metadata;
+    if (number == 0) metadata = whole.metadata();
+    metadata["plits.no"] = std::uint64_t{number};
+    metadata["plits.count"] = std::uint64_t{2};
+    std::vector<GgufTensorPlan> plans;
+    for (const std::string& name : whole.names()) {
+      if ((name.rfind("blk.", 0) == 0) != (number == 1)) continue;
+      plans.push_back({name, DType::kF32, whole.tensor(name).shape});
+    }
+    const fs::path path =
+        folder / (number == 0 ? "s-00001-of-00002.gguf" : "s-00002-of-00002.gguf");
+    write_gguf(path, metadata, plans, [&](std::size_t i) {
+      const auto bytes = whole.tensor(plans[i].name).bytes;
+      return std::vector<std::byte>(bytes.begin(), bytes.end());
+    });
+    std::string bytes = read_file(path);
+    for (std::size_t at = 0; (at = bytes.find("plits.", at)) != std::string::npos;) {
+      bytes.replace(at, 6, "split.");
+    }
+    write_file_atomic(path, bytes);
+    return path;
+  };
+  const std::vector<fs::path> parts = {part(0), part(1)};
+  for (const fs::path& opened : parts) {
+    const Checkpoint in = Checkpoint::open(opened);
+    EXPECT_EQ(in.files().size(), 2u);
+    for (const fs::path& out : parts) {
+      const std::string before = read_file(out);
+      expect_error(ErrorKind::kUsage, "file of the model that is read",
+                   [&] { write_gguf_checkpoint(in, out, DType::kF32); });
+      EXPECT_EQ(read_file(out), before);
+    }
+  }
+  // A shard of a directory that another name reaches.
+  make_random_model(known_model("tiny"), folder / "hf", DType::kF32, {}, 1);
+  fs::create_hard_link(folder / "hf" / "model.safetensors", folder / "hf" / "link.gguf");
+  const Checkpoint hf = Checkpoint::open(folder / "hf");
+  expect_error(ErrorKind::kUsage, "file of the model that is read",
+               [&] { write_gguf_checkpoint(hf, folder / "hf" / "link.gguf", DType::kF32); });
+}
+
+TEST(WriteGguf, RefusesValuesThatAreNoNumbers) {
+  const TemporaryFolder folder;
+  const std::string matrix = "model.layers.1.mlp.up_proj.weight", norm = "model.norm.weight";
+  for (const auto& [name, value, type] :
+       {std::tuple<std::string, float, DType>{matrix, std::nanf(""), DType::kQ8_0},
+        {matrix, std::nanf(""), DType::kF32},
+        {matrix, -INFINITY, DType::kBF16},
+        {matrix, 70000.0f, DType::kF16},
+        {matrix, 1e7f, DType::kQ8_0},
+        {norm, INFINITY, DType::kQ4_0}}) {
+    fs::remove_all(folder / "m");
+    test::make_tiny(folder / "m");
+    test::Tensors tensors(folder / "m");
+    for (std::size_t i = 0; i < tensors.views.size(); ++i) {
+      if (tensors.views[i].name != name) continue;
+      std::memcpy(tensors.owned[i].data() + 8, &value, sizeof value);
+    }
+    tensors.write(folder / "m");
+    const Checkpoint in = Checkpoint::open(folder / "m");
+    expect_error(ErrorKind::kInput, "the tensor " + name + " holds ",
+                 [&] { write_gguf_checkpoint(in, folder / "out.gguf", type); });
+    EXPECT_FALSE(fs::exists(folder / "out.gguf"));
+  }
+}
+
+TEST(WriteGguf, SaysThatATokenizerIsMissing) {
+  const TemporaryFolder folder;
+  test::make_tiny(folder / "m");
+  const auto notes = [&] {
+    return write_gguf_checkpoint(Checkpoint::open(folder / "m"), folder / "m.gguf", DType::kQ8_0)
+        .notes;
+  };
+  EXPECT_TRUE(notes().empty());
+  fs::remove(folder / "m" / "tokenizer.json");
+  ASSERT_EQ(notes().size(), 1u);
+  EXPECT_THAT(notes()[0], ::testing::HasSubstr("no tokenizer"));
+}
+
+TEST(WriteGguf, AMadeModelIsTheSameBothWays) {
+  const TemporaryFolder folder;
+  ModelConfig config = known_model("tiny");
+  make_random_model(config, folder / "hf", DType::kF32, {}, 4);
+  make_random_model(config, folder / "made.gguf", DType::kQ8_0, {}, 4);
+  write_gguf_checkpoint(Checkpoint::open(folder / "hf"), folder / "converted.gguf", DType::kQ8_0);
+  const GgufFile made(folder / "made.gguf"), converted(folder / "converted.gguf");
+  for (const auto& [key, value] : made.metadata()) {
+    ASSERT_TRUE(converted.metadata().count(key)) << key;
+    EXPECT_TRUE(converted.metadata().at(key) == value) << key;
+  }
+  EXPECT_EQ(read_file(folder / "made.gguf"), read_file(folder / "converted.gguf"));
 }
 
 TEST(WriteGguf, KeepsBiasesOfALlama) {

@@ -74,6 +74,47 @@ INSTANTIATE_TEST_SUITE_P(Shared, Vectors,
                            return std::string(one.param).substr(11) == "gpt-2" ? "gpt2" : "spm";
                          });
 
+// Directories through GGUF's keys: vectors, and where the tokenizer with that vocabulary lies.
+struct Through {
+  const char* vectors;
+  const char* directory;
+};
+class VectorsThroughGguf : public ::testing::TestWithParam<Through> {};
+
+TEST_P(VectorsThroughGguf, AreExact) {
+  const fs::path directory = test::shared_data() / "tokenizers" / GetParam().directory;
+  const std::string stem = std::string("ggml-vocab-") + GetParam().vectors + ".gguf";
+  LACONIC_NEEDS(directory);
+  LACONIC_NEEDS(vectors() / (stem + ".inp"));
+  const Tokenizer hf = Tokenizer::from_directory(directory);
+  const TokenizerData back = tokenizer_from_gguf(tokenizer_to_gguf(hf.data()), "written");
+  EXPECT_EQ(back.pre, hf.data().pre);
+  const Tokenizer tokenizer(back);
+  const auto inputs = texts(vectors() / (stem + ".inp"));
+  const auto outputs = id_lines(vectors() / (stem + ".out"));
+  ASSERT_GT(inputs.size(), 40u);
+  ASSERT_EQ(inputs.size(), outputs.size());
+  EncodeOptions plain;
+  plain.add_special = false;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_EQ(tokenizer.encode(inputs[i], plain), outputs[i]) << "text " << i << ": " << inputs[i];
+    EXPECT_EQ(tokenizer.encode(inputs[i]), hf.encode(inputs[i])) << "text " << i;  // BOS too
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shared, VectorsThroughGguf,
+                         ::testing::Values(Through{"qwen2", "qwen2.5"}, Through{"qwen2", "qwen3"},
+                                           Through{"deepseek-r1-qwen", "qwen2.5"},
+                                           Through{"llama-bpe", "llama3"}),
+                         [](const auto& one) {
+                           std::string name =
+                               std::string(one.param.vectors) + "_" + one.param.directory;
+                           for (char& c : name) {
+                             if (c == '-' || c == '.') c = '_';
+                           }
+                           return name;
+                         });
+
 TEST(GgufTokenizer, BertIsRefusedByName) {
   const fs::path file = vectors() / "ggml-vocab-bert-bge.gguf";
   LACONIC_NEEDS(file);
