@@ -215,7 +215,7 @@ TEST(WriteGguf, RefusesValuesThatAreNoNumbers) {
     tensors.write(folder / "m");
     const Checkpoint in = Checkpoint::open(folder / "m");
     expect_error(ErrorKind::kInput, "the tensor " + name + " holds ",
-                 [&] { write_gguf_checkpoint(in, folder / "out.gguf", type); });
+                 [&, to = type] { write_gguf_checkpoint(in, folder / "out.gguf", to); });
     EXPECT_FALSE(fs::exists(folder / "out.gguf"));
   }
 }
