@@ -33,6 +33,10 @@ std::string model_type(const Weights& weights) {
                      dtype_name(type));
 }
 
+// Probes of the read bandwidth: one before each test and one after the last, five at least.
+constexpr std::size_t kProbeBytes = std::size_t{1} << 30;
+constexpr std::size_t kProbes = 5;
+
 class BenchCommand : public Command {
  public:
   CLI::App* declare(CLI::App& tool) override {
@@ -88,15 +92,25 @@ class BenchCommand : public Command {
     context.parameters = weights.parameters();
     context.threads = threads.size();
     context.setup = setup_;
-    context.read_bandwidth = measure_read_bandwidth(threads);
 
     std::vector<BenchResult> results;
+    std::vector<double> probes;
+    const auto probe = [&] { probes.push_back(measure_read_bandwidth(threads, kProbeBytes, 1)); };
     for (const BenchTest& test : tests) {
+      probe();
       if (isatty(STDERR_FILENO) == 1) {
         fmt::print(stderr, "{}, batch {}\n", test.label(), test.batch);
       }
       results.push_back(runner.run(test));
     }
+    do {
+      probe();
+    } while (probes.size() < kProbes);
+    std::sort(probes.begin(), probes.end());
+    context.read_bandwidth = probes[probes.size() / 2];
+    context.slowest_read = probes.front();
+    context.fastest_read = probes.back();
+
     const std::map<std::string, BenchFormat> formats = {
         {"md", BenchFormat::kMarkdown}, {"json", BenchFormat::kJson}, {"csv", BenchFormat::kCsv}};
     const std::string report = bench_report(formats.at(output_), context, results);

@@ -78,7 +78,9 @@ class BenchRunner {
 struct BenchContext {
   std::string model_path, model_type, cpu, simd;
   std::size_t model_bytes = 0, parameters = 0, threads = 0;
-  double read_bandwidth = 0;  // bytes per second, measured in this run
+  // Bytes per second, median and range of the probes that were taken between the tests: what a
+  // shared machine can read changes within a run.
+  double read_bandwidth = 0, slowest_read = 0, fastest_read = 0;
   BenchRunner::Setup setup;
 };
 

@@ -65,8 +65,10 @@ std::string markdown(const BenchContext& context, const std::vector<BenchResult>
         result.test.label(), context.setup.kv.policy_name(), mebibytes(result.kv_peak_bytes),
         speed.mean, speed.deviation, moved);
   }
-  out += fmt::format("\nlaconic {}, {}, {}; read bandwidth {:.1f} GB/s in this run\n", kVersion,
-                     context.cpu, context.simd, context.read_bandwidth / 1e9);
+  out += fmt::format(
+      "\nlaconic {}, {}, {}; read bandwidth {:.1f} GB/s in this run ({:.1f} to {:.1f})\n", kVersion,
+      context.cpu, context.simd, context.read_bandwidth / 1e9, context.slowest_read / 1e9,
+      context.fastest_read / 1e9);
   return out;
 }
 
