@@ -34,7 +34,6 @@ std::string model_type(const Weights& weights) {
 }
 
 // Probes of the read bandwidth: one before each test and one after the last, five at least.
-constexpr std::size_t kProbeBytes = std::size_t{1} << 30;
 constexpr std::size_t kProbes = 5;
 
 class BenchCommand : public Command {
@@ -95,7 +94,8 @@ class BenchCommand : public Command {
 
     std::vector<BenchResult> results;
     std::vector<double> probes;
-    const auto probe = [&] { probes.push_back(measure_read_bandwidth(threads, kProbeBytes, 1)); };
+    BandwidthProbe bandwidth(threads);
+    const auto probe = [&] { probes.push_back(bandwidth.measure()); };
     for (const BenchTest& test : tests) {
       probe();
       if (isatty(STDERR_FILENO) == 1) {

@@ -94,28 +94,47 @@ void force_simd_target(const std::string& name) {
   throw_usage("SIMD target \"{}\" is not available here, choose one of: {}", name, known);
 }
 
-double measure_read_bandwidth(Threads& threads, std::size_t bytes, std::size_t probes) {
+struct BandwidthProbe::Buffer {
+  std::unique_ptr<std::uint32_t, Free> words;
+  std::size_t count = 0;
+};
+
+BandwidthProbe::BandwidthProbe(Threads& threads, std::size_t bytes)
+    : threads_(threads), buffer_(std::make_unique<Buffer>()) {
   constexpr std::size_t kAlignment = 4096;
   const std::size_t size = std::max<std::size_t>(bytes / kAlignment, 1) * kAlignment;
-  const std::unique_ptr<std::uint32_t, Free> buffer(
-      static_cast<std::uint32_t*>(std::aligned_alloc(kAlignment, size)));
-  if (!buffer) throw_resource("{} bytes for the bandwidth probe cannot be allocated", size);
-  const std::size_t words = size / sizeof(std::uint32_t);
-  // Real pages, and on machines with several memory nodes near the thread that reads them.
-  threads.parallel_for(words, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    std::fill(buffer.get() + begin, buffer.get() + end, 0x5a5a5a5au);
-  });
-  const auto kernel = HWY_DYNAMIC_DISPATCH(read_all);
-  std::vector<std::uint32_t> results(threads.size());
-  std::vector<double> rates;
-  for (std::size_t probe = 0; probe < std::max<std::size_t>(probes, 1); ++probe) {
-    const auto start = std::chrono::steady_clock::now();
-    threads.parallel_for(words, 1, [&](std::size_t begin, std::size_t end, std::size_t thread) {
-      results[thread] = kernel(buffer.get(), begin, end);
-    });
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    rates.push_back(static_cast<double>(size) / std::max(seconds.count(), 1e-9));
+  buffer_->words.reset(static_cast<std::uint32_t*>(std::aligned_alloc(kAlignment, size)));
+  if (!buffer_->words) {
+    throw_resource("{} bytes for the bandwidth probe cannot be allocated", size);
   }
+  buffer_->count = size / sizeof(std::uint32_t);
+  // Real pages, and on machines with several memory nodes near the thread that reads them.
+  std::uint32_t* words = buffer_->words.get();
+  threads.parallel_for(buffer_->count, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::fill(words + begin, words + end, 0x5a5a5a5au);
+  });
+}
+
+BandwidthProbe::~BandwidthProbe() = default;
+
+double BandwidthProbe::measure() {
+  const auto kernel = HWY_DYNAMIC_DISPATCH(read_all);
+  const std::uint32_t* words = buffer_->words.get();
+  std::vector<std::uint32_t> results(threads_.size());  // keeps the reads from being dropped
+  const auto start = std::chrono::steady_clock::now();
+  threads_.parallel_for(buffer_->count, 1,
+                        [&](std::size_t begin, std::size_t end, std::size_t thread) {
+                          results[thread] = kernel(words, begin, end);
+                        });
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  return static_cast<double>(buffer_->count * sizeof(std::uint32_t)) /
+         std::max(seconds.count(), 1e-9);
+}
+
+double measure_read_bandwidth(Threads& threads, std::size_t bytes, std::size_t probes) {
+  BandwidthProbe probe(threads, bytes);
+  std::vector<double> rates(std::max<std::size_t>(probes, 1));
+  for (double& rate : rates) rate = probe.measure();
   const auto middle = rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2);
   std::nth_element(rates.begin(), middle, rates.end());
   return *middle;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,23 @@ SimdTarget simd_target();
 // Restricts dispatch to one target by name (the LACONIC_SIMD environment variable of the tools).
 // Error(kUsage) when the build or the CPU lacks it, naming what there is. Not while kernels run.
 void force_simd_target(const std::string& name);
+
+// Sequential read bandwidth of the team, probe by probe. Holds its buffer, so that probes can be
+// spread over a run without touching new pages each time.
+class BandwidthProbe {
+ public:
+  explicit BandwidthProbe(Threads& threads, std::size_t bytes = std::size_t{1} << 30);
+  ~BandwidthProbe();
+  BandwidthProbe(const BandwidthProbe&) = delete;
+  BandwidthProbe& operator=(const BandwidthProbe&) = delete;
+
+  double measure();  // bytes per second of one pass over the buffer
+
+ private:
+  struct Buffer;
+  Threads& threads_;
+  std::unique_ptr<Buffer> buffer_;
+};
 
 // Sequential read bandwidth in bytes per second: the median of `probes` passes over `bytes`.
 double measure_read_bandwidth(Threads& threads, std::size_t bytes = std::size_t{1} << 30,
