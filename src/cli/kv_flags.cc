@@ -13,18 +13,19 @@ struct Flag {
   const char* help;
 };
 
-constexpr std::array<Flag, 11> kFlags = {{
+constexpr std::array<Flag, 12> kFlags = {{
     {"type", "f16|bf16|f32", "element type of cache rows (f16)"},
-    {"interval", "P", "rpc: generated tokens between compressions (1024)"},
-    {"window", "R", "rpc: most recent rows, whose queries select (32)"},
-    {"ratio", "C", "rpc: of each interval P/C rows stay (4)"},
+    {"interval", "P", "rpc, random: generated tokens between compressions (1024)"},
+    {"window", "R", "rpc, random: most recent rows, always kept; rpc: their queries select (32)"},
+    {"ratio", "C", "rpc, random: of each interval P/C rows stay (4)"},
     {"kernel", "K", "rpc: odd width of the pooling over neighbours (7)"},
     {"pool", "avg|max|none", "rpc: pooling of the scores (avg)"},
-    {"granularity", "layer|kv_head", "rpc: one keep-list per layer or per KV head (layer)"},
+    {"granularity", "layer|kv_head", "rpc, random: one keep-list per layer or per KV head (layer)"},
     {"selector", "exact|reference|last", "rpc: which queries select (exact)"},
     {"softmax", "candidates|full", "rpc: rows that the weights are normalised over (candidates)"},
-    {"cap", "N", "rpc: most candidate rows kept; 0: no cap (0)"},
-    {"protect-prompt", "", "rpc: prompt rows always stay (the default)"},
+    {"cap", "N", "rpc, random: most candidate rows kept; 0: no cap (0)"},
+    {"protect-prompt", "", "rpc, random: prompt rows always stay (the default)"},
+    {"seed", "N", "random: fixes which rows stay (0)"},
 }};
 
 std::string spellings(const std::string& prefix, const std::string& name, KvFlagSet set) {
@@ -43,7 +44,8 @@ Json typed(const std::string& text) {
 
 void KvFlags::declare(CLI::App& app, KvFlagSet set) {
   constexpr const char* kGroup = "KV cache";
-  app.add_option(spellings("--", "policy", set), policy_, "which cache rows stay: full, rpc (full)")
+  app.add_option(spellings("--", "policy", set), policy_,
+                 "which cache rows stay: full, rpc, random (full)")
       ->type_name("NAME")
       ->group(kGroup);
   for (const Flag& flag : kFlags) {
@@ -60,7 +62,7 @@ void KvFlags::declare(CLI::App& app, KvFlagSet set) {
         spellings("--", name, set), [keep] { keep("true"); }, flag.help);
     auto* off = app.add_flag_callback(
         spellings("--no-", name, set), [keep] { keep("false"); },
-        "rpc: prompt rows compete like the others");
+        "rpc, random: prompt rows compete like the others");
     on->group(kGroup)->excludes(off);
     off->group(kGroup);
   }

@@ -6,16 +6,10 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/mix.h"
 
 namespace laconic {
 namespace {
-
-std::uint64_t mix(std::uint64_t z) {
-  z += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
 
 // Works on Sampler's candidates, which only it can name.
 constexpr auto better = [](const auto& a, const auto& b) {
@@ -25,8 +19,7 @@ constexpr auto better = [](const auto& a, const auto& b) {
 }  // namespace
 
 double keyed_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t place) {
-  const std::uint64_t bits = mix(mix(mix(seed) ^ stream) ^ place);
-  return static_cast<double>(bits >> 11) * 0x1p-53;
+  return static_cast<double>(mix_key({seed, stream, place}) >> 11) * 0x1p-53;
 }
 
 void validate(const SamplingOptions& o) {

@@ -42,7 +42,7 @@ class Sampler {
   std::vector<Candidate> candidates_;
 };
 
-// A uniform number in [0, 1) from a key: SplitMix64's finaliser over the mixed words.
+// A uniform number in [0, 1) from a key.
 double keyed_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t place);
 
 }  // namespace laconic

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/mix.h"
 #include "engine/loop_detector.h"
 
 namespace laconic {
@@ -12,6 +13,15 @@ namespace {
 
 bool contains(std::span<const std::int32_t> ids, std::int32_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// What tells this answer's draws in the cache apart from others': the text in front of it and the
+// stream, nothing of the session. The same prompt loses the same rows whatever stands beside it,
+// different prompts, turns and samples lose rows independently.
+std::uint64_t key_of_draws(std::span<const std::int32_t> text, std::uint64_t stream) {
+  std::uint64_t key = mix_key({stream});
+  for (const std::int32_t id : text) key = mix_key({key, static_cast<std::uint64_t>(id)});
+  return key;
 }
 
 }  // namespace
@@ -79,7 +89,8 @@ std::span<const std::int32_t> Sequence::pending() const {
 void Sequence::prompt_read(std::size_t tokens) {
   unread_ += tokens;
   result.timings.prompt_n += tokens;
-  if (unread_ == history_.size()) cache->begin_generation();
+  if (unread_ < history_.size()) return;
+  cache->begin_generation(key_of_draws(history_, options_.sampling.stream));
 }
 
 void Sequence::decoded() {

@@ -7,7 +7,7 @@
 #include "base/checked.h"
 #include "kernels/elementwise.h"
 #include "kv/head_cache.h"
-#include "kv/rpc.h"
+#include "kv/policy.h"
 #include "kv/schedule.h"
 
 namespace laconic {
@@ -105,19 +105,16 @@ ReplayResult replay_policy(const ReplayInput& in, const KvOptions& options) {
     views.push_back(head.view());
   }
 
-  const Selector selector = selector_for(options, in.round);
-  const std::vector<float> queries = newest(in, selector.queries);
-  RpcInput input;
-  input.heads = views;
-  input.queries = queries.data();
-  input.query_count = selector.queries;
-  input.newest_weight = selector.newest_weight;
-  input.query_heads = in.heads;
-  input.first_candidate = options.protect_prompt ? in.prompt_rows : 0;
-  input.window = in.window;
-  input.keep = keep;
-  Selection selection = rpc_select(input, options);
-  return {std::move(selection.kept), std::move(selection.scores), input.first_candidate};
+  const std::vector<float> queries = newest(in, queries_asked(options, in.round));
+  Trigger trigger;
+  trigger.heads = views;
+  trigger.queries = queries;
+  trigger.query_heads = in.heads;
+  trigger.first_candidate = options.protect_prompt ? in.prompt_rows : 0;
+  trigger.keep = keep;
+  trigger.round = in.round;
+  Selection selection = select_rows(trigger, options);
+  return {std::move(selection.kept), std::move(selection.scores), trigger.first_candidate};
 }
 
 }  // namespace laconic

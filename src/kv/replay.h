@@ -2,8 +2,9 @@
 // A policy on plain arrays: what it would keep of given keys, asked with given queries. For people
 // who want to check or study a policy without a model.
 //
-// Promises the very arithmetic of the engine (selector_for, kept_candidates, rpc_select). Refuses
-// shapes that contradict each other or the options, and values that are not finite.
+// Promises the very arithmetic of the engine (queries_asked, kept_candidates, select_rows). What is
+// drawn is drawn as for layer 0 of sequence 0. Refuses shapes that contradict each other or the
+// options, and values that are not finite.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,7 @@ struct ReplayInput {
 
 struct ReplayResult {
   std::vector<std::vector<std::int32_t>> kept;  // absolute rows, ascending: [kv_heads][kept]
-  std::vector<std::vector<float>> scores;       // [1 or kv_heads][candidates]; none for `full`
+  std::vector<std::vector<float>> scores;       // [1 or kv_heads][candidates] of policies that rank
   std::size_t candidate_start = 0;              // the row that scores begin at; `full`: rows
 };
 

@@ -20,10 +20,10 @@ struct Rows {
   std::size_t size() const { return end - begin; }
 };
 
-Rows candidates(const RpcInput& input) {
+Regions regions_of(const RpcInput& input) {
   const std::size_t rows = input.heads.front().rows;
   assert(input.first_candidate + input.window <= rows);
-  return {input.first_candidate, rows - input.window};
+  return {rows, input.first_candidate, input.window};
 }
 
 }  // namespace
@@ -43,8 +43,9 @@ Selector selector_for(const KvOptions& options, std::size_t rounds) {
 }
 
 std::vector<float> rpc_head_scores(const RpcInput& input, KvSoftmax softmax) {
-  const Rows wanted = candidates(input);
-  const std::size_t rows = input.heads.front().rows;
+  const Regions regions = regions_of(input);
+  const Rows wanted{regions.first_candidate, regions.window_begin()};
+  const std::size_t rows = regions.rows;
   const std::size_t dim = input.heads.front().head_dim;
   const std::size_t count = input.query_count;
   const std::size_t group = input.query_heads / input.heads.size();
@@ -131,22 +132,13 @@ std::vector<std::int32_t> top_indices(std::span<const float> scores, std::size_t
 }
 
 Selection rpc_select(const RpcInput& input, const KvOptions& options) {
-  const Rows wanted = candidates(input);
   const std::vector<float> head_scores = rpc_head_scores(input, options.softmax);
   Selection selection;
   for (const std::vector<float>& list :
        aggregate_scores(head_scores, input.query_heads, input.heads.size(), options.granularity)) {
     selection.scores.push_back(pool_scores(list, options.pool, options.kernel));
-    std::vector<std::int32_t> kept(wanted.begin);
-    std::iota(kept.begin(), kept.end(), 0);
-    for (std::int32_t index : top_indices(selection.scores.back(), input.keep)) {
-      kept.push_back(index + static_cast<std::int32_t>(wanted.begin));
-    }
-    const std::size_t before_window = kept.size();
-    kept.resize(before_window + input.window);
-    std::iota(kept.begin() + static_cast<std::ptrdiff_t>(before_window), kept.end(),
-              static_cast<std::int32_t>(wanted.end));
-    selection.kept.push_back(std::move(kept));
+    selection.kept.push_back(
+        keep_list(regions_of(input), top_indices(selection.scores.back(), input.keep)));
   }
   selection.kept.resize(input.heads.size(), selection.kept.front());
   return selection;

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RPC's ranking as pure functions over spans (arXiv 2505.13866, section 3.2, equations 1-3, and the
 // released code where the two differ). No model, no threads, no I/O: engine, replay, tests and
-// trainer share them.
-//
-// Regions of a layer's rows at a trigger, by cache index:
-//   [0, first_candidate)            protected (prompt)
-//   [first_candidate, rows - window) candidates
-//   [rows - window, rows)           protected (selector window)
+// trainer share them. The window's queries judge the candidates (regions: kv/selection.h).
 #pragma once
 
 #include <cstddef>
@@ -15,6 +10,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kv/selection.h"
 #include "laconic/kv_options.h"
 
 namespace laconic {
@@ -40,13 +36,6 @@ struct Selector {
 // compression, forgets them after it, and asks the newest one a second time.
 Selector selector_for(const KvOptions& options, std::size_t rounds);
 
-struct Selection {
-  // Absolute cache rows that stay, ascending, protected ones included. [kv_heads][kept]
-  std::vector<std::vector<std::int32_t>> kept;
-  // Pooled scores of the candidates. [1 or kv_heads][candidates]
-  std::vector<std::vector<float>> scores;
-};
-
 // Attention weights summed over the queries, one row per query head. [query_heads][candidates].
 // With KvSoftmax::kFull query q (of Q) sees rows [0, rows - Q + q + 1).
 std::vector<float> rpc_head_scores(const RpcInput& input, KvSoftmax softmax);
@@ -62,7 +51,7 @@ std::vector<float> pool_scores(std::span<const float> scores, KvPool pool, std::
 // Indices of the `count` largest scores, ascending; ties go to the lower index. NaN ranks last.
 std::vector<std::int32_t> top_indices(std::span<const float> scores, std::size_t count);
 
-// The whole ranking. All KV heads share one list at layer granularity.
+// The whole ranking, with the pooled scores. All KV heads share one list at layer granularity.
 Selection rpc_select(const RpcInput& input, const KvOptions& options);
 
 }  // namespace laconic

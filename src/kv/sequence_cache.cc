@@ -5,7 +5,7 @@
 #include <cassert>
 #include <chrono>
 
-#include "kv/rpc.h"
+#include "kv/policy.h"
 
 namespace laconic {
 
@@ -44,8 +44,9 @@ const HeadCache& SequenceCache::head(std::size_t layer, std::size_t kv_head) con
   return heads_[layer * shape_.kv_heads + kv_head];
 }
 
-void SequenceCache::begin_generation() {
+void SequenceCache::begin_generation(std::uint64_t sequence) {
   count_peak();
+  sequence_ = sequence;
   std::fill(query_counts_.begin(), query_counts_.end(), 0);
   // Every head holds the same number of rows under one schedule.
   if (schedule_) schedule_->begin(heads_.front().size());
@@ -56,7 +57,9 @@ void SequenceCache::restart_counters() {
   byte_steps_ = seconds_ = 0;
 }
 
-bool SequenceCache::wants_queries() const { return schedule_ && schedule_->wants_query(); }
+bool SequenceCache::wants_queries() const {
+  return schedule_ && queries_asked(options_, schedule_->rounds()) > 0 && schedule_->wants_query();
+}
 
 void SequenceCache::observe_queries(std::size_t layer, const float* q) {
   const std::size_t token = shape_.heads * shape_.head_dim;
@@ -95,22 +98,22 @@ bool SequenceCache::end_step() {
 }
 
 bool SequenceCache::compress(std::size_t keep) {
-  const Selector selector = selector_for(options_, schedule_->rounds());
+  const std::size_t asked = queries_asked(options_, schedule_->rounds());
   bool evicted = false;
   for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
     std::vector<HeadRowsView> views;
     for (std::size_t h = 0; h < shape_.kv_heads; ++h) views.push_back(head(layer, h).view());
-    const std::vector<float> queries = newest_queries(layer, selector.queries);
-    RpcInput input;
-    input.heads = views;
-    input.queries = queries.data();
-    input.query_count = selector.queries;
-    input.newest_weight = selector.newest_weight;
-    input.query_heads = shape_.heads;
-    input.first_candidate = options_.protect_prompt ? schedule_->prompt_rows() : 0;
-    input.window = options_.window;
-    input.keep = keep;
-    const Selection selection = rpc_select(input, options_);
+    const std::vector<float> queries = newest_queries(layer, asked);
+    Trigger trigger;
+    trigger.heads = views;
+    trigger.queries = queries;
+    trigger.query_heads = shape_.heads;
+    trigger.first_candidate = options_.protect_prompt ? schedule_->prompt_rows() : 0;
+    trigger.keep = keep;
+    trigger.round = schedule_->rounds();
+    trigger.layer = layer;
+    trigger.sequence = sequence_;
+    const Selection selection = select_rows(trigger, options_);
     for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
       const std::vector<std::int32_t>& kept = selection.kept[h];
       evicted = evicted || kept.size() < head(layer, h).size();

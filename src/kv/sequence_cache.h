@@ -54,8 +54,9 @@ class SequenceCache {
   HeadCache& head(std::size_t layer, std::size_t kv_head);
   const HeadCache& head(std::size_t layer, std::size_t kv_head) const;
 
-  // All rows held now become the prompt of a new generation; stale queries are dropped.
-  void begin_generation();
+  // All rows held now become the prompt of a new generation; stale queries are dropped. `sequence`
+  // tells its draws apart from those of others.
+  void begin_generation(std::uint64_t sequence = 0);
 
   // Peak, mean, compressions and seconds count from here on.
   void restart_counters();
@@ -93,6 +94,7 @@ class SequenceCache {
   // queries that come: a window longer than the answer costs nothing.
   std::vector<std::vector<float>> queries_;
   std::vector<std::size_t> query_counts_;  // [layer] pushed in this generation
+  std::uint64_t sequence_ = 0;
   std::int32_t next_position_ = 0;
   std::size_t peak_bytes_ = 0, peak_allocated_bytes_ = 0, steps_ = 0, compressions_ = 0;
   double byte_steps_ = 0, seconds_ = 0;

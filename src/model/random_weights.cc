@@ -3,20 +3,12 @@
 
 #include <cmath>
 
+#include "base/mix.h"
 #include "kernels/quantize.h"
 #include "model/convert_rows.h"
 
 namespace laconic {
 namespace {
-
-// The output function of SplitMix64 (Steele, Lea and Flood 2014): a bijection that mixes all bits.
-constexpr std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u;  // odd, bits spread: 2^64 / golden ratio
 
 constexpr std::uint64_t hash_name(std::string_view name) {  // FNV-1a
   std::uint64_t hash = 0xcbf29ce484222325u;
@@ -35,10 +27,11 @@ constexpr float kVectorDeviation = 0.02f;
 
 void random_row(std::uint64_t seed, std::string_view tensor, std::size_t row, float mean,
                 float deviation, std::span<float> out) {
-  const std::uint64_t key = mix(mix(mix(seed + kStep) ^ hash_name(tensor)) + row * kStep);
+  const std::uint64_t key =
+      mix_bits(mix_bits(mix_bits(seed + kMixStep) ^ hash_name(tensor)) + row * kMixStep);
   const float scale = deviation / kSumDeviation;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::uint64_t bits = mix(key + (i + 1) * kStep);
+    const std::uint64_t bits = mix_bits(key + (i + 1) * kMixStep);
     const auto sum = static_cast<std::int32_t>((bits & 0xffff) + ((bits >> 16) & 0xffff) +
                                                ((bits >> 32) & 0xffff) + (bits >> 48));
     out[i] = mean + scale * (static_cast<float>(sum) - kSumMean);

@@ -103,7 +103,8 @@ TEST(Bench, TablesAndLimits) {
   EXPECT_THAT(table.out, HasSubstr("| kv_policy | KV MiB | t/s | GB/s |"));
   EXPECT_THAT(table.out, HasSubstr("| pp70 |"));
   EXPECT_THAT(table.out, HasSubstr("| tg40 @ d32 |"));
-  const Outcome csv = bench(model, {"-b", "1", "-o", "csv"});
+  const Outcome csv = bench(model, {"-b", "1", "-o", "csv", "--kv-policy", "random"});
+  EXPECT_THAT(csv.out, HasSubstr(",random,"));
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 1 + 3);
   expect_refusal(run_tool({"bench", "-m", model, "-d", "5000"}), 2, "4096");
 }

@@ -104,6 +104,36 @@ TEST_F(Run, CompressionFollowsTheLawAndIsTraced) {
   EXPECT_EQ(places.size(), count);
 }
 
+TEST_F(Run, TheNullHoldsWhatRpcHoldsAndFollowsItsSeed) {
+  const std::string trace = folder_ / "trace.jsonl";
+  const auto run_policy = [&](std::vector<std::string> policy) {
+    policy.insert(policy.end(), {"--ids", "1,2,3,4,5", "-n", "41", "--kv-interval", "16",
+                                 "--kv-window", "4", "--kv-trace", trace});
+    return run_json(policy)["kv"];
+  };
+  const Json rpc = run_policy({"--kv-policy", "rpc"});
+  const Json first = run_policy({"--kv-policy", "random", "--kv-seed", "1"});
+  const std::string kept = read_file(trace);
+  EXPECT_EQ(run_policy({"--kv-policy", "random", "--kv-seed", "1"}), first);
+  EXPECT_EQ(read_file(trace), kept);
+  run_policy({"--kv-policy", "random", "--kv-seed", "2"});
+  EXPECT_NE(read_file(trace), kept);
+
+  EXPECT_EQ(first["policy"], "random");
+  EXPECT_EQ(first["options"], (Json{{"type", "f16"},
+                                    {"interval", 16},
+                                    {"window", 4},
+                                    {"ratio", 4},
+                                    {"granularity", "layer"},
+                                    {"cap", 0},
+                                    {"protect-prompt", true},
+                                    {"seed", 1}}));
+  for (const char* key : {"rows", "bytes", "peak_bytes", "peak_allocated_bytes", "mean_bytes",
+                          "peak_rows", "compressions"}) {
+    EXPECT_EQ(first[key], rpc[key]) << key;
+  }
+}
+
 TEST_F(Run, AnswersDoNotDependOnChunksOrAnUnreachedBudget) {
   const std::vector<std::string> prompt = {"--ids", "9,8,7,6,5,4,3,2,1", "-n", "24"};
   const auto ids_with = [&](std::vector<std::string> more) {

@@ -38,6 +38,14 @@ inline KvOptions small_rpc(std::size_t interval, std::size_t window, double rati
   return kv;
 }
 
+// The null of the same schedule.
+inline KvOptions small_random(std::size_t interval, std::size_t window, double ratio,
+                              KvGranularity granularity = KvGranularity::kLayer) {
+  KvOptions kv = small_rpc(interval, window, ratio, granularity);
+  kv.policy = KvPolicy::kRandom;
+  return kv;
+}
+
 inline GenerateOptions greedy(std::int64_t tokens) {
   GenerateOptions options;
   options.max_tokens = tokens;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chunks, batches and threads change nothing: for every weight type and row type, and for what RPC
-// keeps.
+// Chunks, batches and threads change nothing: for every weight type and row type, and for what a
+// policy keeps.
 #include <gtest/gtest.h>
 
 #include "engine/generation_compare.h"
@@ -132,11 +132,16 @@ Outcome run(const SessionOptions& options, bool together) {
   return out;
 }
 
-class KeepListTest : public ::testing::TestWithParam<KvGranularity> {
+struct Policy {
+  const char* name;
+  KvOptions kv;
+};
+
+class KeepListTest : public ::testing::TestWithParam<Policy> {
  protected:
   SessionOptions options(std::size_t batch_tokens, std::size_t threads) const {
     SessionOptions o = f32_rows(threads);
-    o.kv = small_rpc(16, 4, 4, GetParam());
+    o.kv = GetParam().kv;
     o.batch_tokens = batch_tokens;
     return o;
   }
@@ -167,11 +172,13 @@ TEST_P(KeepListTest, ChunksAndThreadsDoNotMatter) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Granularities, KeepListTest,
-                         ::testing::Values(KvGranularity::kLayer, KvGranularity::kKvHead),
-                         [](const auto& p) {
-                           return p.param == KvGranularity::kLayer ? "layer" : "kv_head";
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Policies, KeepListTest,
+    ::testing::Values(Policy{"rpc_layer", small_rpc(16, 4, 4)},
+                      Policy{"rpc_kv_head", small_rpc(16, 4, 4, KvGranularity::kKvHead)},
+                      Policy{"random_layer", small_random(16, 4, 4)},
+                      Policy{"random_kv_head", small_random(16, 4, 4, KvGranularity::kKvHead)}),
+    [](const auto& p) { return p.param.name; });
 
 }  // namespace
 }  // namespace laconic::test

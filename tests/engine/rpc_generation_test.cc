@@ -98,7 +98,9 @@ TEST_P(NeverDueTest, BitIdenticalToFull) {
 
 INSTANTIATE_TEST_SUITE_P(Arms, NeverDueTest,
                          ::testing::Values(Arm{"ratio_1", small_rpc(32, 8, 1)},
-                                           Arm{"long_interval", small_rpc(4096, 8, 4)}),
+                                           Arm{"long_interval", small_rpc(4096, 8, 4)},
+                                           Arm{"random_ratio_1", small_random(32, 8, 1)},
+                                           Arm{"random_long_interval", small_random(4096, 8, 4)}),
                          [](const auto& p) { return p.param.name; });
 
 TEST(RpcSession, RowsFollowTheLawAtEveryStep) {

@@ -88,10 +88,54 @@ TEST(KvOptions, FullHasATypeAndNothingElse) {
   }
 }
 
+TEST(KvOptions, RandomHasTheScheduleAndASeed) {
+  const Map given = {{"type", "f32"},  {"interval", "64"},         {"window", "8"},
+                     {"ratio", "2.5"}, {"granularity", "kv_head"}, {"cap", "40"},
+                     {"seed", "12"},   {"protect-prompt", "false"}};
+  const KvOptions o = KvOptions::parse("random", given);
+  EXPECT_EQ(o.policy, KvPolicy::kRandom);
+  EXPECT_EQ(o.policy_name(), "random");
+  EXPECT_EQ(o.seed, 12u);
+  EXPECT_EQ(o.cap, 40u);
+  EXPECT_EQ(o.to_map(), given) << "every option that it has, and no other";
+  EXPECT_EQ(KvOptions::parse("random", {}).seed, 0u);
+
+  const std::string most = "18446744073709551615";
+  EXPECT_EQ(KvOptions::parse("random", {{"seed", most}}).to_map().at("seed"), most);
+  for (const char* text : {"-1", "one", "1.5", "", "18446744073709551616"}) {
+    EXPECT_EQ(refusal("random", {{"seed", text}}),
+              "--kv-seed '" + std::string(text) + "' is not a whole number of at most " + most);
+  }
+  for (const char* name : {"kernel", "pool", "selector", "softmax"}) {
+    const std::string text = KvOptions::parse("rpc", {}).to_map().at(name);
+    EXPECT_EQ(refusal("random", {{name, text}}),
+              "--kv-" + std::string(name) + " does not apply to --kv-policy random");
+  }
+  for (const char* policy : {"full", "rpc"}) {
+    EXPECT_EQ(refusal(policy, {{"seed", "1"}}),
+              "--kv-seed does not apply to --kv-policy " + std::string(policy));
+  }
+  EXPECT_THAT(refusal("random", {{"window", "0"}}), ::testing::HasSubstr("--kv-window 0"));
+  EXPECT_THAT(refusal("random", {{"ratio", "0.5"}}), ::testing::HasSubstr("--kv-ratio 0.5"));
+
+  KvOptions even = o;
+  even.kernel = 4;
+  EXPECT_NO_THROW(even.validate()) << "random has no kernel";
+  even.interval = 0;
+  EXPECT_THROW(even.validate(), Error);
+}
+
+TEST(KvOptions, NamesMayBeWrittenWithUnderscores) {
+  EXPECT_FALSE(KvOptions::parse("random", {{"protect_prompt", "false"}}).protect_prompt);
+  EXPECT_EQ(refusal("rpc", {{"protect_prompt", "true"}, {"protect-prompt", "false"}}),
+            "--kv-protect-prompt is given twice");
+}
+
 TEST(KvOptions, RefusalsNameFlagValueAndRange) {
   using ::testing::AllOf;
   using ::testing::HasSubstr;
-  EXPECT_THAT(refusal("h2o", {}), AllOf(HasSubstr("--kv-policy 'h2o'"), HasSubstr("full, rpc")));
+  EXPECT_THAT(refusal("h2o", {}),
+              AllOf(HasSubstr("--kv-policy 'h2o'"), HasSubstr("full, rpc, random")));
   EXPECT_THAT(refusal("rpc", {{"budget", "9"}}),
               AllOf(HasSubstr("--kv-budget"), HasSubstr("--kv-interval")));
   for (const char* ratio : {"0.5", "0", "-4", "nan", "inf", "-inf"}) {

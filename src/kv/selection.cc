@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/selection.h"
+
+#include <numeric>
+
+namespace laconic {
+
+std::vector<std::int32_t> keep_list(const Regions& regions, std::span<const std::int32_t> chosen) {
+  std::vector<std::int32_t> kept(regions.first_candidate + chosen.size() + regions.window);
+  const auto candidates = kept.begin() + static_cast<std::ptrdiff_t>(regions.first_candidate);
+  std::iota(kept.begin(), candidates, 0);
+  auto end = candidates;
+  for (const std::int32_t index : chosen) {
+    *end++ = index + static_cast<std::int32_t>(regions.first_candidate);
+  }
+  std::iota(end, kept.end(), static_cast<std::int32_t>(regions.window_begin()));
+  return kept;
+}
+
+}  // namespace laconic
