@@ -18,7 +18,10 @@ ARROWS = {
     "kv": {"base", "kernels"},
     "model": {"base", "text", "io", "kernels", "kv"},
     "engine": {"base", "text", "io", "kernels", "kv", "model"},
-    "cli": {"base", "text", "io", "kernels", "kv", "model", "engine"},
+    "data": {"base", "text"},
+    "eval": {"base", "text", "io", "kernels", "kv", "model", "engine", "data"},
+    "train": {"base", "text", "io", "kv", "model", "engine", "data", "eval"},
+    "cli": {"base", "text", "io", "kernels", "kv", "model", "engine", "data", "eval"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

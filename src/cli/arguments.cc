@@ -71,6 +71,10 @@ std::vector<std::string> prepare_arguments(const CLI::App& tool, int argc, char*
         throw_usage("\"{}\" is no subcommand of {}; --help lists them", word, app->get_name());
       }
       app = inner;
+      if (inner->get_prefix_command()) {  // another program's words
+        for (; i < argc; ++i) out.emplace_back(argv[i]);
+        break;
+      }
     }
     out.push_back(std::move(word));
     // What an option takes is its own business, even when it begins with a dash.

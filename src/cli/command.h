@@ -34,5 +34,8 @@ std::unique_ptr<Command> make_inspect_command();
 std::unique_ptr<Command> make_make_model_command();
 std::unique_ptr<Command> make_quantize_command();
 std::unique_ptr<Command> make_kv_command();
+std::unique_ptr<Command> make_eval_command();
+std::unique_ptr<Command> make_data_command();
+std::unique_ptr<Command> make_train_command();
 
 }  // namespace laconic::cli

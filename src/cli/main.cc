@@ -36,9 +36,9 @@ int run_tool(int argc, char** argv) {
   tool.set_version_flag("--version", "laconic " + std::string(kVersion));
 
   std::vector<std::pair<CLI::App*, std::unique_ptr<Command>>> commands;
-  for (auto make :
-       {make_run_command, make_bench_command, make_tokenize_command, make_inspect_command,
-        make_make_model_command, make_quantize_command, make_kv_command}) {
+  for (auto make : {make_run_command, make_bench_command, make_tokenize_command,
+                    make_inspect_command, make_make_model_command, make_quantize_command,
+                    make_kv_command, make_data_command, make_eval_command, make_train_command}) {
     std::unique_ptr<Command> command = make();
     CLI::App* app = command->declare(tool);
     commands.emplace_back(app, std::move(command));

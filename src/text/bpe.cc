@@ -7,19 +7,14 @@
 #include <functional>
 #include <utility>
 
+#include "base/mix.h"
+
 namespace laconic {
 namespace {
 
 std::uint64_t pair_key(TokenId left, TokenId right) {
   return (static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32) |
          static_cast<std::uint32_t>(right);
-}
-
-// The finaliser of splitmix64: ids are small consecutive numbers, slots need their bits mixed.
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
 }
 
 }  // namespace
@@ -29,7 +24,8 @@ MergeTable::MergeTable(std::size_t expected)
 
 std::size_t MergeTable::slot_of(std::uint64_t key) const {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t slot = static_cast<std::size_t>(mix(key)) & mask;
+  // Ids are small consecutive numbers: slots need their bits mixed.
+  std::size_t slot = static_cast<std::size_t>(mix_bits(key)) & mask;
   while (slots_[slot].key != kEmpty && slots_[slot].key != key) slot = (slot + 1) & mask;
   return slot;
 }

@@ -217,6 +217,16 @@ TEST(KvReplay, KeepsTheRowsThatTheQueryAttendsTo) {
   EXPECT_EQ(j["scores"][0].size(), 4u);
   EXPECT_EQ(j["options"]["interval"], 4);
 
+  std::vector<std::string> null = command;
+  null[5] = "random";
+  null.erase(null.begin() + 14, null.begin() + 16);  // it has no --pool
+  null.insert(null.end(), {"--seed", "3"});
+  const Outcome drawn = run_tool(null);
+  ASSERT_EQ(drawn.code, 0) << drawn.err;
+  EXPECT_EQ(drawn.json()["kept"][0].size(), 4u);
+  EXPECT_EQ(drawn.json()["scores"], Json::array());
+  EXPECT_EQ(drawn.json()["options"]["seed"], 3);
+
   expect_refusal(run_tool({"kv", "replay", "--tensors", path, "--round", "1"}), 2, "--round");
 
   const std::vector<float> huge_keys = {1, 3e38f, -3e38f, 3e38f, 1, 0}, huge_query = {3e38f};

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/file.h"
 #include "test_paths.h"
 #include "tool.h"
@@ -23,7 +25,8 @@ TEST(Usage, HelpAndVersionSucceed) {
   const Outcome help = run_tool({"--help"});
   EXPECT_EQ(help.code, 0);
   EXPECT_EQ(help.err, "");
-  for (const char* name : {"run", "bench", "tokenize", "inspect", "make-model", "quantize", "kv"}) {
+  for (const char* name :
+       {"run", "bench", "tokenize", "inspect", "make-model", "quantize", "kv", "data", "eval"}) {
     EXPECT_THAT(help.out, HasSubstr(name));
     const Outcome one = run_tool({name, "-h"});
     EXPECT_EQ(one.code, 0);
@@ -33,6 +36,19 @@ TEST(Usage, HelpAndVersionSucceed) {
   const std::string version = run_tool({"--version"}).out;
   ASSERT_THAT(version, ::testing::StartsWith("laconic "));
   EXPECT_THAT(build, HasSubstr("VERSION " + version.substr(8, version.size() - 9) + " "));
+}
+
+// Another program's work: its words are passed on as they are, or it is said how to build it.
+TEST(Usage, TrainStartsItsSibling) {
+  EXPECT_THAT(run_tool({"--help"}).out, HasSubstr("train"));
+  const Outcome outcome = run_tool({"train", "pretrain", "--no-such-option", "-x5"});
+  if (std::filesystem::exists(std::filesystem::path(LACONIC_BINARY).parent_path() /
+                              "laconic-train")) {
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.err, "laconic-train: RECIPE is required\n");
+  } else {
+    expect_refusal(outcome, 1, "-DLACONIC_TRAIN=ON");
+  }
 }
 
 TEST(Usage, SubcommandsAndOptions) {
@@ -82,6 +98,9 @@ TEST(Usage, CachePolicy) {
   refused({"--kv-policy", "rpc", "--kv-interval", "soon"}, "soon");
   refused({"--kv-interval", "64"}, "does not apply");
   refused({"--no-kv-protect-prompt"}, "does not apply");
+  refused({"--kv-policy", "rpc", "--kv-seed", "1"}, "--kv-seed does not apply");
+  refused({"--kv-policy", "random", "--kv-kernel", "3"}, "--kv-kernel does not apply");
+  refused({"--kv-policy", "random", "--kv-seed", "-1"}, "--kv-seed '-1'");
   refused({"--kv-budget", "64"}, "--kv-budget");
   refused({"--kv-type", "q8_0"}, "q8_0");
   refused({"--kv-trace", "/tmp/x.jsonl"}, "--kv-trace");

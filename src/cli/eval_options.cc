@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/eval_options.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <system_error>
+
+#include "base/error.h"
+#include "cli/numbers.h"
+#include "cli/output_paths.h"
+#include "cli/values.h"
+
+namespace laconic::cli {
+namespace {
+
+void declare_task(CLI::App& app, EvalOptions& o) {
+  constexpr const char* kGroup = "Task";
+  app.add_option("-m,--model", o.model, "Hugging Face directory or GGUF file")
+      ->required()
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("--task", o.task, "problems as JSON lines: question, answer that ends in #### N")
+      ->required()
+      ->type_name("PATH")
+      ->group(kGroup);
+  app.add_option("--compare", o.compare,
+                 "full, or rpc:interval=64,window=8; may be repeated; the first is what the others "
+                 "are compared with (full)")
+      ->type_name("ARM")
+      ->allow_extra_args(false)
+      ->group(kGroup);
+  add_count(app, "--limit", o.limit, 1, kMostCount, "only the first N problems (all)")
+      ->group(kGroup);
+  app.add_option("--instruction", o.instruction, "text after every question")
+      ->type_name("TEXT")
+      ->group(kGroup);
+  app.add_flag("--raw,--no-chat", o.raw, "plain text: no chat template")->group(kGroup);
+  app.add_option("--reasoning", o.reasoning, "think first: on, off or auto (auto)")
+      ->check(CLI::IsMember({"on", "off", "auto"}))
+      ->type_name("MODE")
+      ->group(kGroup);
+  add_limit(app, "-n,--n-predict,--max-tokens", o.max_tokens,
+            "most new tokens per answer; -1: to the end (-1)")
+      ->group(kGroup);
+}
+
+void declare_output(CLI::App& app, EvalOptions& o) {
+  constexpr const char* kGroup = "Output";
+  app.add_flag("--by-family", o.by_family, "a second table: accuracy per family of problems")
+      ->group(kGroup);
+  app.add_option("--json", o.json, "the table's numbers as JSON")->type_name("PATH")->group(kGroup);
+  app.add_option("--samples", o.samples, "every answer as a JSON line; a stopped run goes on there")
+      ->type_name("PATH")
+      ->group(kGroup);
+}
+
+void declare_machine(CLI::App& app, EvalOptions& o) {
+  add_count(app, "--batch", o.batch, 1, kMostCount, "most answers at once (16)")->group("Machine");
+  add_count(app, "-c,--ctx-size,--max-model-len", o.context, 0, kMostCount,
+            "longest sequence; 0: the model's (0)")
+      ->group("Machine");
+  app.add_option("--quantize", o.quantize, "quantise while loading: q8_0, q4_0")
+      ->check(CLI::IsMember({"q8_0", "q4_0"}))
+      ->type_name("TYPE")
+      ->group("Machine");
+  app.add_option("--kv-memory", o.kv_memory, "most memory for cache pages, like 2G (what is free)")
+      ->type_name("SIZE")
+      ->group("KV cache");
+  app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32 (f16)")
+      ->check(CLI::IsMember({"f16", "bf16", "f32"}))
+      ->type_name("TYPE")
+      ->group("KV cache");
+}
+
+Reasoning reasoning_mode(const std::string& name) {
+  return name == "on" ? Reasoning::kOn : name == "off" ? Reasoning::kOff : Reasoning::kAuto;
+}
+
+}  // namespace
+
+void EvalOptions::declare(CLI::App& app) {
+  declare_task(app, *this);
+  sampling.declare(app);
+  declare_output(app, *this);
+  machine.declare(app);
+  declare_machine(app, *this);
+}
+
+void EvalOptions::check() const {
+  if (raw && reasoning != "auto") throw_usage("--reasoning has no effect with --raw");
+  if (max_tokens == 0) throw_usage("-n 0 leaves no room for an answer: at least 1, or -1");
+  if (!kv_memory.empty()) parse_size(kv_memory, "--kv-memory");
+  arm_specs();
+  sampling.check();
+  std::vector<OutputPath> outputs;
+  if (!json.empty()) outputs.push_back({"--json", json});
+  if (!samples.empty()) outputs.push_back({"--samples", samples, /*regular=*/false});
+  for (const OutputPath& output : outputs) {
+    std::error_code absent;
+    if (!std::filesystem::equivalent(output.path, task, absent)) continue;
+    throw_usage("{} {} is the task that is read; give another name", output.flag, output.path);
+  }
+  check_outputs(model, outputs);
+}
+
+std::vector<ArmSpec> EvalOptions::arm_specs() const {
+  const std::vector<std::string> full = {"full"};
+  return parse_arms(compare.empty() ? full : compare, kv_type);
+}
+
+std::vector<ArmOptions> EvalOptions::arms(const Model& opened) const {
+  ArmOptions arm;
+  arm.session.threads = machine.threads();
+  arm.session.context = context;
+  if (!kv_memory.empty()) arm.session.kv_memory = parse_size(kv_memory, "--kv-memory");
+  arm.generate.max_tokens = max_tokens;
+  arm.generate.sampling = sampling.resolve(opened.default_sampling());
+  arm.generate.stop_on_loop = true;
+  arm.instruction = instruction;
+  arm.batch = batch;
+  arm.reasoning = reasoning_mode(reasoning);
+  arm.raw = raw;
+  std::vector<ArmOptions> out;
+  for (const ArmSpec& spec : arm_specs()) {
+    arm.name = spec.name;
+    arm.session.kv = spec.kv;
+    out.push_back(arm);
+  }
+  return out;
+}
+
+ModelOptions EvalOptions::model_options() const {
+  ModelOptions out;
+  out.quantize = quantize;
+  return out;
+}
+
+}  // namespace laconic::cli

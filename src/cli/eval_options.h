@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `laconic eval` was asked to do. Everything that can be checked without a model is checked by
+// check(), so that a typing error costs no loading time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/machine_flags.h"
+#include "cli/sampling_flags.h"
+#include "eval/arm_spec.h"
+#include "eval/run_arm.h"
+#include "laconic/model.h"
+
+namespace laconic::cli {
+
+struct EvalOptions {
+  std::string model, task;
+  std::vector<std::string> compare;
+  std::string instruction, reasoning = "auto";
+  bool raw = false;
+  std::size_t limit = 0;         // 0: all problems
+  std::int64_t max_tokens = -1;  // -1: to the end
+  std::size_t batch = 16, context = 0;
+  std::string kv_memory, kv_type, quantize;
+  std::string json, samples;
+  bool by_family = false;
+
+  SamplingFlags sampling;
+  MachineFlags machine;
+
+  void declare(CLI::App& app);
+  void check() const;
+
+  std::vector<ArmSpec> arm_specs() const;  // "full" when nothing is compared
+  std::vector<ArmOptions> arms(const Model& opened) const;
+  ModelOptions model_options() const;
+};
+
+}  // namespace laconic::cli

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "data/problem.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "data/problem_families.h"
+
+namespace laconic {
+namespace {
+
+// A question belongs to the test split when its hash falls into one of this many buckets: splits
+// are disjoint whatever the seeds.
+constexpr std::uint64_t kTestBuckets = 8;
+
+// FNV-1a, 64 bits.
+std::uint64_t hash_text(std::string_view text) {
+  std::uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  return hash ^ (hash >> 29);
+}
+
+ProblemSplit split_of(std::string_view question) {
+  return hash_text(question) % kTestBuckets == 0 ? ProblemSplit::kTest : ProblemSplit::kTrain;
+}
+
+ProblemDraft draft(ProblemFamily family, ProblemDraw& draw, double difficulty) {
+  switch (family) {
+    case ProblemFamily::kQuantities:
+      return draft_quantities(draw, difficulty);
+    case ProblemFamily::kLedger:
+      return draft_ledger(draw, difficulty);
+    case ProblemFamily::kPasscode:
+      break;
+  }
+  return draft_passcode(draw, difficulty);
+}
+
+std::string_view split_name(ProblemSplit split) {
+  return split == ProblemSplit::kTrain ? "train" : "test";
+}
+
+}  // namespace
+
+std::string_view problem_family_name(ProblemFamily family) {
+  switch (family) {
+    case ProblemFamily::kQuantities:
+      return "quantities";
+    case ProblemFamily::kLedger:
+      return "ledger";
+    case ProblemFamily::kPasscode:
+      break;
+  }
+  return "passcode";
+}
+
+ProblemFamily problem_family(std::string_view name) {
+  for (const ProblemFamily family : kProblemFamilies) {
+    if (name == problem_family_name(family)) return family;
+  }
+  throw_usage("the problem family '{}' is not known; there are quantities, ledger and passcode",
+              name);
+}
+
+ProblemSplit problem_split(std::string_view name) {
+  if (name == "train") return ProblemSplit::kTrain;
+  if (name == "test") return ProblemSplit::kTest;
+  throw_usage("the split '{}' is not known; there are train and test", name);
+}
+
+Problem make_problem(const ProblemOptions& options, std::uint64_t index) {
+  if (!(options.difficulty > 0.0 && options.difficulty <= 1.0)) {
+    throw_usage("the difficulty {} is not allowed; it lies above 0 and is at most 1",
+                options.difficulty);
+  }
+  const std::span<const ProblemFamily> families =
+      options.families.empty() ? std::span<const ProblemFamily>(kProblemFamilies)
+                               : std::span<const ProblemFamily>(options.families);
+  Problem problem;
+  problem.family = families[static_cast<std::size_t>(index % families.size())];
+  problem.id = fmt::format("{}-{}-{}-{}", problem_family_name(problem.family),
+                           split_name(options.split), options.seed, index);
+  for (std::uint64_t attempt = 0;; ++attempt) {
+    ProblemDraw draw({options.seed, static_cast<std::uint64_t>(problem.family),
+                      static_cast<std::uint64_t>(options.split), index, attempt});
+    ProblemDraft made = draft(problem.family, draw, options.difficulty);
+    if (split_of(made.question) != options.split) continue;
+    problem.question = std::move(made.question);
+    problem.reasoning = std::move(made.reasoning);
+    problem.answer = made.answer;
+    return problem;
+  }
+}
+
+std::string solution_text(const Problem& problem) {
+  return fmt::format("{}\n</think>\n\nThe answer is \\boxed{{{}}}.", problem.reasoning,
+                     problem.answer);
+}
+
+std::string problem_line(const Problem& problem) {
+  Json line;
+  line["id"] = problem.id;
+  line["family"] = problem_family_name(problem.family);
+  line["question"] = problem.question;
+  line["answer"] = fmt::format("{}\n#### {}", problem.reasoning, problem.answer);
+  return line.dump();
+}
+
+}  // namespace laconic

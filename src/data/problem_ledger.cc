@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bookkeeping of several named accounts through many small entries.
+//
+// The reasoning writes each entry again with the balances that it changes, so that a balance stands
+// where it last changed, often far back; then it follows one account alone as a check, and looks up
+// what was asked.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/problem_families.h"
+
+namespace laconic {
+namespace {
+
+enum class EntryKind { kPays, kEarns, kSpends };
+enum class Asked { kBalance, kTogether, kDifference, kEarly };
+
+struct Entry {
+  EntryKind kind = EntryKind::kPays;
+  std::size_t account = 0, other = 0;  // `other`: who is paid
+  std::int64_t amount = 0;
+  bool other_way = false;  // told with the second of two verbs
+};
+
+struct Ledger {
+  std::vector<std::string_view> names;
+  std::vector<std::int64_t> start;  // [account]
+  std::vector<Entry> entries;
+  std::vector<std::vector<std::int64_t>> balances;  // [entry][account], after the entry
+  std::int64_t end(std::size_t account) const { return balances.back()[account]; }
+};
+
+struct Question {
+  Asked asked = Asked::kBalance;
+  std::size_t first = 0, second = 0;  // accounts
+  std::size_t entry = 0;              // kEarly: `first` is asked after this entry
+};
+
+Ledger draw_ledger(ProblemDraw& draw, double difficulty) {
+  Ledger ledger;
+  const auto accounts =
+      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 3), scaled(difficulty, 2, 6)));
+  const auto entries =
+      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 6), scaled(difficulty, 3, 36)));
+  const std::int64_t most = scaled(difficulty, 30, 200);
+  const std::int64_t largest = scaled(difficulty, 9, 40);
+  ledger.names = draw.pick(problem_names(), accounts);
+  for (std::size_t i = 0; i < accounts; ++i) {
+    ledger.start.push_back(draw.between(5, scaled(difficulty, 20, 90)));
+  }
+  std::vector<std::int64_t> now = ledger.start;
+  while (ledger.entries.size() < entries) {
+    Entry e;
+    const auto die = draw.between(1, 100);
+    e.kind = die <= 45 ? EntryKind::kPays : die <= 75 ? EntryKind::kEarns : EntryKind::kSpends;
+    e.account = draw.below(accounts);
+    e.other = draw.below(accounts);
+    e.amount = draw.between(2, largest);
+    e.other_way = draw.chance(35);
+    const bool pays = e.kind == EntryKind::kPays;
+    if (pays && e.other == e.account) continue;
+    if (e.kind == EntryKind::kEarns ? now[e.account] + e.amount > most
+                                    : now[e.account] < e.amount) {
+      continue;
+    }
+    if (pays && now[e.other] + e.amount > most) continue;
+    now[e.account] += e.kind == EntryKind::kEarns ? e.amount : -e.amount;
+    if (pays) now[e.other] += e.amount;
+    ledger.entries.push_back(e);
+    ledger.balances.push_back(now);
+  }
+  return ledger;
+}
+
+bool touches(const Entry& e, std::size_t account) {
+  return e.account == account || (e.kind == EntryKind::kPays && e.other == account);
+}
+
+Question draw_question(ProblemDraw& draw, const Ledger& ledger) {
+  Question q;
+  q.asked = static_cast<Asked>(draw.between(0, 3));
+  q.first = draw.below(ledger.names.size());
+  q.second = (q.first + 1 + draw.below(ledger.names.size() - 1)) % ledger.names.size();
+  if (q.asked == Asked::kEarly) {
+    // One of the entries of the first half, and an account that it changes.
+    q.entry = draw.below((ledger.entries.size() + 1) / 2);
+    const Entry& e = ledger.entries[q.entry];
+    q.first = e.kind == EntryKind::kPays && draw.chance(50) ? e.other : e.account;
+    q.second = (q.first + 1 + draw.below(ledger.names.size() - 1)) % ledger.names.size();
+    // Where the account ends as it was, the late balance would do: no question about memory.
+    if (ledger.balances[q.entry][q.first] == ledger.end(q.first)) q.asked = Asked::kTogether;
+  }
+  return q;
+}
+
+std::string entry_text(const Ledger& ledger, std::size_t i) {
+  const Entry& e = ledger.entries[i];
+  const std::string_view who = ledger.names[e.account];
+  switch (e.kind) {
+    case EntryKind::kPays:
+      return fmt::format("{}. {} {} {} {}", i + 1, who, e.other_way ? "gives" : "pays",
+                         ledger.names[e.other], e.amount);
+    case EntryKind::kEarns:
+      return fmt::format("{}. {} {} {}", i + 1, who, e.other_way ? "gets" : "earns", e.amount);
+    case EntryKind::kSpends:
+      break;
+  }
+  return fmt::format("{}. {} {} {}", i + 1, who, e.other_way ? "loses" : "spends", e.amount);
+}
+
+// "20 - 5 = 15": what an entry does to an account.
+std::string change_text(const Ledger& ledger, std::size_t i, std::size_t account) {
+  const Entry& e = ledger.entries[i];
+  const std::int64_t before = i == 0 ? ledger.start[account] : ledger.balances[i - 1][account];
+  const bool gains = e.kind == EntryKind::kEarns || e.account != account;
+  return fmt::format("{} {} {} = {}", before, gains ? '+' : '-', e.amount,
+                     ledger.balances[i][account]);
+}
+
+std::string question_text(const Ledger& ledger, const Question& q) {
+  const std::string_view first = ledger.names[q.first], second = ledger.names[q.second];
+  std::string out = spoken_list(ledger.names) + " keep accounts.";
+  for (std::size_t i = 0; i < ledger.names.size(); ++i) {
+    out += fmt::format(" {} starts with {}.", ledger.names[i], ledger.start[i]);
+  }
+  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
+    out += fmt::format(" {}.", entry_text(ledger, i));
+  }
+  switch (q.asked) {
+    case Asked::kBalance:
+      return out + fmt::format(" How much does {} have at the end?", first);
+    case Asked::kTogether:
+      return out + fmt::format(" How much do {} and {} have together at the end?", first, second);
+    case Asked::kDifference:
+      return out + fmt::format(" How far apart are {} and {} at the end?", first, second);
+    case Asked::kEarly:
+      break;
+  }
+  return out + fmt::format(" How much is what {} has after entry {} plus what {} has at the end?",
+                           first, q.entry + 1, second);
+}
+
+std::string restated(const Ledger& ledger, const Question& q) {
+  const std::string_view first = ledger.names[q.first], second = ledger.names[q.second];
+  switch (q.asked) {
+    case Asked::kBalance:
+      return fmt::format("We need what {} has at the end.", first);
+    case Asked::kTogether:
+      return fmt::format("We need what {} and {} have together at the end.", first, second);
+    case Asked::kDifference:
+      return fmt::format("We need how far apart {} and {} are at the end.", first, second);
+    case Asked::kEarly:
+      break;
+  }
+  return fmt::format("We need {} after entry {} plus {} at the end.", first, q.entry + 1, second);
+}
+
+// The account that the check follows: never the early balance, which is looked up once.
+std::size_t checked_account(const Question& q) {
+  return q.asked == Asked::kEarly ? q.second : q.first;
+}
+
+std::pair<std::string, std::int64_t> conclusion(const Ledger& ledger, const Question& q) {
+  const std::string_view first = ledger.names[q.first], second = ledger.names[q.second];
+  const std::int64_t one = ledger.end(q.first), two = ledger.end(q.second);
+  switch (q.asked) {
+    case Asked::kBalance:
+      return {fmt::format("So {} has {} at the end.", first, one), one};
+    case Asked::kTogether:
+      return {fmt::format("{} has {}, {} has {}. {} + {} = {}. So together they have {}.", first,
+                          one, second, two, one, two, one + two, one + two),
+              one + two};
+    case Asked::kDifference: {
+      const std::int64_t high = std::max(one, two), low = std::min(one, two);
+      return {fmt::format("{} has {}, {} has {}. {} - {} = {}. So they are {} apart.", first, one,
+                          second, two, high, low, high - low, high - low),
+              high - low};
+    }
+    case Asked::kEarly:
+      break;
+  }
+  const std::int64_t early = ledger.balances[q.entry][q.first];
+  return {fmt::format("After entry {} {} has {}, at the end {} has {}. {} + {} = {}. So it is {}.",
+                      q.entry + 1, first, early, second, two, early, two, early + two, early + two),
+          early + two};
+}
+
+std::string reasoning_text(const Ledger& ledger, const Question& q, const std::string& conclusion) {
+  std::string out = restated(ledger, q) + " I go through the entries.\n";
+  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
+    const Entry& e = ledger.entries[i];
+    out += fmt::format("{}: {} {}", entry_text(ledger, i), ledger.names[e.account],
+                       change_text(ledger, i, e.account));
+    if (e.kind == EntryKind::kPays) {
+      out += fmt::format(", {} {}", ledger.names[e.other], change_text(ledger, i, e.other));
+    }
+    out += ".\n";
+  }
+  const std::size_t checked = checked_account(q);
+  out += fmt::format("Wait, let me check {}. {} starts with {}.\n", ledger.names[checked],
+                     ledger.names[checked], ledger.start[checked]);
+  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
+    if (!touches(ledger.entries[i], checked)) continue;
+    out += fmt::format("{}. {}.\n", i + 1, change_text(ledger, i, checked));
+  }
+  return out + fmt::format("Yes, {} has {}. ", ledger.names[checked], ledger.end(checked)) +
+         conclusion;
+}
+
+}  // namespace
+
+ProblemDraft draft_ledger(ProblemDraw& draw, double difficulty) {
+  const Ledger ledger = draw_ledger(draw, difficulty);
+  const Question question = draw_question(draw, ledger);
+  const auto [ending, answer] = conclusion(ledger, question);
+  return {question_text(ledger, question), reasoning_text(ledger, question, ending), answer};
+}
+
+}  // namespace laconic

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sample file: one answer a line, appended as soon as it is finished, so that a killed run goes
+// on where it stopped.
+//
+// A line is the sample's JSON with "settings" beside it: all that decides what a model writes, so
+// that answers of another model, limit or temperature are never taken for this run's. A last line
+// that was torn by a kill is dropped. One process at a time.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "eval/sample.h"
+
+namespace laconic {
+
+struct StoredSample {
+  Sample sample;
+  Json settings;
+  std::size_t line = 0;  // its place in the file, from 1
+};
+
+class SampleFile {
+ public:
+  // Reads what is there and opens for appending. Error(kInput) for a file that holds something
+  // else, which stays as it is; Error(kResource) when it cannot be written or another process
+  // writes it.
+  explicit SampleFile(const std::filesystem::path& path);
+  ~SampleFile();
+  SampleFile(const SampleFile&) = delete;
+  SampleFile& operator=(const SampleFile&) = delete;
+
+  const std::vector<StoredSample>& stored() const { return stored_; }
+  const std::filesystem::path& path() const { return path_; }
+
+  // A whole line, or nothing: Error(kResource) when the disk refuses.
+  void append(const Sample& sample, const Json& settings);
+
+ private:
+  void read();
+  std::filesystem::path path_;
+  int file_ = -1;
+  std::size_t bytes_ = 0;  // length of the whole lines
+  std::vector<StoredSample> stored_;
+};
+
+}  // namespace laconic

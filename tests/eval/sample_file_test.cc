@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval/sample_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "eval/eval_testing.h"
+#include "test_paths.h"
+
+namespace laconic::test {
+namespace {
+
+Sample some_sample(const std::string& id) {
+  Sample sample;
+  sample.arm = "rpc:window=8";
+  sample.id = id;
+  sample.family = "sums";
+  sample.question = "1 and\n1?";
+  sample.gold = "2";
+  sample.prompt_ids = {1, 2, 3};
+  sample.ids = {4, 5};
+  sample.text = "a</think>\"2\"";
+  sample.reasoning = "a";
+  sample.answer = "\"2\"";
+  sample.extracted = "2";
+  sample.correct = true;
+  sample.finish_reason = "stop";
+  sample.kv_peak_bytes = 12345;
+  sample.kv_mean_bytes = 678.25;
+  sample.kv_compressions = 9;
+  sample.seconds = 0.5;
+  return sample;
+}
+
+class SampleFiles : public ::testing::Test {
+ protected:
+  std::string path() const { return folder_ / "samples.jsonl"; }
+  void write(const std::string& content) const { write_file_atomic(path(), content); }
+  std::vector<std::string> stored_ids() const {
+    std::vector<std::string> out;
+    const SampleFile file(path());
+    for (const StoredSample& stored : file.stored()) out.push_back(stored.sample.id);
+    return out;
+  }
+  void expect_refused(const std::string& content, const std::string& part) const {
+    write(content);
+    expect_error(ErrorKind::kInput, part, [&] { SampleFile file(path()); });
+    EXPECT_EQ(read_file(path()), content);  // not ours: untouched
+  }
+  void write_two() const {
+    SampleFile file(path());
+    file.append(some_sample("a"), {{"temp", 0}});
+    file.append(some_sample("b"), {{"temp", 1}});
+  }
+  TemporaryFolder folder_;
+};
+
+using Ids = std::vector<std::string>;
+
+TEST_F(SampleFiles, WhatIsWrittenIsReadBack) {
+  write_two();
+  const SampleFile file(path());
+  ASSERT_EQ(file.stored().size(), 2u);
+  EXPECT_EQ(sample_json(file.stored()[0].sample), sample_json(some_sample("a")));
+  EXPECT_EQ(file.stored()[1].settings, Json({{"temp", 1}}));
+  EXPECT_EQ(file.stored()[1].line, 2u);
+}
+
+TEST_F(SampleFiles, OneSchema) {
+  const Json line = sample_json(some_sample("a"));
+  for (const char* name : {"id", "question", "gold", "prompt_ids", "ids", "text", "reasoning",
+                           "answer", "correct", "finish_reason", "arm", "family", "extracted"}) {
+    EXPECT_TRUE(line.contains(name)) << name;
+  }
+  EXPECT_EQ(line["kv"], Json({{"peak_bytes", 12345}, {"mean_bytes", 678.25}, {"compressions", 9}}));
+}
+
+TEST_F(SampleFiles, ATornLastLineIsDropped) {
+  write_two();
+  const std::string whole = read_file(path());
+  const std::size_t first = whole.find('\n') + 1;
+  for (const std::size_t length : {first + 1, first + 8, first + 60, whole.size() - 1}) {
+    write(whole.substr(0, length));
+    EXPECT_EQ(stored_ids(), Ids{"a"}) << length;
+    EXPECT_EQ(read_file(path()), whole.substr(0, first)) << length;
+  }
+  SampleFile(path()).append(some_sample("c"), Json::object());
+  EXPECT_EQ(stored_ids(), (Ids{"a", "c"}));
+}
+
+TEST_F(SampleFiles, WhatIsNoSampleFileIsLeftAlone) {
+  expect_refused("notes\n", "line 1: not valid JSON");
+  expect_refused("notes without a line end", "does not hold samples");
+  expect_refused("{\"question\":\"q\",\"answer\":\"#### 1\"}\n", "line 1: \"arm\" is missing");
+  expect_refused("{\"question\":\"q\",\"answer\":\"#### 1\"}", "does not hold samples");
+  std::filesystem::remove(path());
+  write_two();
+  const std::string whole = read_file(path());
+  expect_refused(whole + "\n", "line 3: not valid JSON");
+  expect_refused(whole.substr(0, 80) + "\n" + whole, "line 1: not valid JSON");
+  expect_refused(sample_json(some_sample("a")).dump() + "\n", "\"settings\" is missing");
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  expect_error(ErrorKind::kInput, "not a regular file", [&] { SampleFile file(pipe); });
+  expect_error(ErrorKind::kResource, "cannot be written", [&] { SampleFile file(folder_.path()); });
+}
+
+TEST_F(SampleFiles, TwoWritersAreOneTooMany) {
+  const SampleFile file(path());
+  expect_error(ErrorKind::kResource, "another process", [&] { SampleFile second(path()); });
+}
+
+TEST_F(SampleFiles, TextThatIsNotUtf8IsWritten) {
+  Sample sample = some_sample("a");
+  sample.text = "cut \xe2\x82";
+  SampleFile(path()).append(sample, Json::object());
+  EXPECT_THAT(SampleFile(path()).stored()[0].sample.text,
+              ::testing::StartsWith("cut \xef\xbf\xbd"));
+}
+
+}  // namespace
+}  // namespace laconic::test
