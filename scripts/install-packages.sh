@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# install-packages.sh [build] [test] [check] ...: installs the Debian 12 packages of these groups
+# install-packages.sh [build] [test] [train] [check] ...: installs the Debian 12 packages of these groups
 # that are lacking; all groups without an argument. Says nothing and changes nothing when none is.
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache nlohmann-json3-dev libcli11-dev libfmt-dev
   libhwy-dev libdnnl-dev libpcre2-dev libutf8proc-dev)
 test=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-jinja2)
+train=(libtorch-dev)
 check=(clang libclang-rt-14-dev clang-format shellcheck git)
 
 wanted=()
@@ -14,10 +15,11 @@ for group in "${@:-all}"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    train) wanted+=("${train[@]}") ;;
     check) wanted+=("${check[@]}") ;;
-    all) wanted+=("${build[@]}" "${test[@]}" "${check[@]}") ;;
+    all) wanted+=("${build[@]}" "${test[@]}" "${train[@]}" "${check[@]}") ;;
     *)
-      echo "install-packages.sh: unknown group '$group'; there are build, test and check" >&2
+      echo "install-packages.sh: unknown group '$group'; there are build, test, train and check" >&2
       exit 2
       ;;
   esac

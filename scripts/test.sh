@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# test.sh [CTEST OPTION ...]: installs what is lacking, builds release and runs the tests.
-# Without options all of them; `scripts/test.sh -L fast` leaves the slow ones out. Tests whose
+# test.sh [CTEST OPTION ...]: installs what is lacking, builds release with the trainer and runs the
+# tests. Without options all of them; `scripts/test.sh -L fast` leaves the slow ones out. Tests whose
 # data or tools are absent skip and say so.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-"$root/scripts/install-packages.sh" build test
+"$root/scripts/install-packages.sh" build test train
 
 say "build release"
-build_preset release
+build_preset release -DLACONIC_TRAIN=ON
 
 say "tests"
 # Tests share the cores: a thread that waits must sleep, not spin.

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# table-pocket.sh [PROBLEMS [SET]]: pocket's accuracy, tokens, KV bytes and tokens/s under several
+# caches, on the held-out problems that lie beside it; the tables of README.md and docs/pocket.md.
+#
+# SET is main (full, rpc and random at three ratios), interval, window or granularity; `all` runs
+# them one after the other. Answers are kept in build/pocket/SET.jsonl, so a run that was stopped
+# goes on; the numbers as JSON lie beside them.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+problems=${1:-500}
+set=${2:-main}
+out=$root/build/pocket
+base=interval=64,window=8
+
+arms_of() {
+  local policy value
+  echo full
+  case $1 in
+    main)
+      for value in 2 4 8; do
+        for policy in rpc random; do echo "$policy:$base,ratio=$value"; done
+      done
+      ;;
+    # The paper's figure 8: how often to compress, at a ratio of 4.
+    interval)
+      for value in 32 64 128 256; do
+        for policy in rpc random; do echo "$policy:interval=$value,window=8,ratio=4"; done
+      done
+      ;;
+    # The paper's figure 8: how many of the latest queries choose.
+    window)
+      for value in 1 4 8 16 32; do echo "rpc:interval=64,window=$value,ratio=4"; done
+      ;;
+    # The paper's table 2: one list of rows per layer, or one per KV head.
+    granularity)
+      for value in layer kv_head; do
+        for policy in rpc random; do echo "$policy:$base,ratio=4,granularity=$value"; done
+      done
+      ;;
+    *) die "there is no set '$1'; there are main, interval, window, granularity and all" ;;
+  esac
+}
+
+run_set() {
+  local arms arm compare=()
+  arms=$(arms_of "$1")
+  for arm in $arms; do compare+=(--compare "$arm"); done
+  say "$1: $problems problems"
+  "$laconic" eval -m "$root/models/pocket" --task "$root/models/pocket/test.jsonl" \
+    --limit "$problems" "${compare[@]}" --by-family --max-tokens 2500 \
+    --samples "$out/$1-$problems.jsonl" --json "$out/$1-$problems.json"
+}
+
+"$root/scripts/install-packages.sh" build
+say "build release"
+build_preset release --target laconic_cli
+laconic=$root/build/release/laconic
+mkdir -p "$out"
+# Small products: a thread that waits must sleep, not spin.
+export OMP_WAIT_POLICY=passive
+if [[ $set == all ]]; then
+  for one in main interval window granularity; do run_set "$one"; done
+else
+  run_set "$set"
+fi

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "train/model_folder.h"
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace laconic::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kTokenizerFiles[] = {"tokenizer.json",      "tokenizer_config.json",
+                                           "vocab.json",          "merges.txt",
+                                           "added_tokens.json",   "special_tokens_map.json",
+                                           "chat_template.jinja", "generation_config.json"};
+
+}  // namespace
+
+void write_model_folder(const Decoder& decoder, const fs::path& tokenizer, const fs::path& folder) {
+  std::error_code failure;
+  fs::create_directories(folder, failure);
+  if (failure) throw_resource("cannot make {}: {}", folder.string(), failure.message());
+  for (const char* name : kTokenizerFiles) {
+    if (!fs::exists(tokenizer / name)) continue;
+    const std::string content = read_file(tokenizer / name);
+    if (fs::exists(folder / name) && read_file(folder / name) == content) continue;
+    write_file_atomic(folder / name, content);
+  }
+  decoder.save(folder, "bfloat16");
+}
+
+}  // namespace laconic::train
