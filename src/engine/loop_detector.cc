@@ -4,11 +4,26 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/mix.h"
+
 namespace laconic {
 namespace {
 
 bool has_period(std::span<const std::int32_t> ids, std::size_t period) {
   return std::equal(ids.begin() + static_cast<std::ptrdiff_t>(period), ids.end(), ids.begin());
+}
+
+// Counted by a hash of each: a collision is too rare to matter beside a quarter.
+std::size_t distinct_grams(std::span<const std::int32_t> ids, std::size_t gram) {
+  std::unordered_set<std::uint64_t> seen;
+  for (std::size_t i = 0; i + gram <= ids.size(); ++i) {
+    std::uint64_t key = 0;
+    for (const std::int32_t id : ids.subspan(i, gram)) {
+      key = mix_bits(key ^ (static_cast<std::uint64_t>(id) + kMixStep));
+    }
+    seen.insert(key);
+  }
+  return seen.size();
 }
 
 }  // namespace
@@ -21,12 +36,8 @@ bool LoopDetector::looping(std::span<const std::int32_t> ids) {
       if (has_period(recent, period)) return true;
     }
   }
-  if (ids.size() >= kDiversityWindow) {
-    const auto recent = ids.last(kDiversityWindow);
-    const std::unordered_set<std::int32_t> distinct(recent.begin(), recent.end());
-    return distinct.size() * 10 < kDiversityWindow;
-  }
-  return false;
+  return ids.size() >= kRepeatWindow &&
+         distinct_grams(ids.last(kRepeatWindow), kGram) < kLeastDistinct;
 }
 
 }  // namespace laconic

@@ -112,18 +112,35 @@ RC_GTEST_PROP(StopMatcher, CuttingDoesNotMatter, ()) {
   RC_ASSERT(cut.matched() || shown == text);
 }
 
-TEST(LoopDetector, SeesPeriodsAndPoorVocabulary) {
+// Random numbers in [0, below), the same in every run.
+std::vector<std::int32_t> noise(std::size_t count, std::uint32_t below) {
+  std::uint32_t seed = 1;
+  std::vector<std::int32_t> out(count);
+  for (auto& id : out) {
+    seed = seed * 1664525u + 1013904223u;
+    id = static_cast<std::int32_t>((seed >> 16) % below);
+  }
+  return out;
+}
+
+TEST(LoopDetector, SeesAShortPeriod) {
   std::vector<std::int32_t> ids(512);
   std::iota(ids.begin(), ids.end(), 0);
   EXPECT_FALSE(LoopDetector::looping(ids));
   for (std::size_t i = 256; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(i % 37);
   EXPECT_TRUE(LoopDetector::looping(ids));
-  std::uint32_t seed = 1;
-  for (auto& id : ids) {
-    seed = seed * 1664525u + 1013904223u;
-    id = static_cast<std::int32_t>((seed >> 16) % 20);  // random among few
-  }
+}
+
+TEST(LoopDetector, SeesALongPeriodWithSlips) {
+  const auto paragraph = noise(150, 5000);
+  std::vector<std::int32_t> ids(1024);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = paragraph[i % paragraph.size()];
+  for (std::size_t i = 300; i < ids.size(); i += 301) ids[i] = -1;
   EXPECT_TRUE(LoopDetector::looping(ids));
+}
+
+TEST(LoopDetector, FewDifferentTokensAreNoLoop) {
+  EXPECT_FALSE(LoopDetector::looping(noise(1024, 12)));  // digits and signs
 }
 
 }  // namespace
