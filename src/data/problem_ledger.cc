@@ -2,8 +2,8 @@
 // Bookkeeping of several named accounts through many small entries.
 //
 // The reasoning writes each entry again with the balances that it changes, so that a balance stands
-// where it last changed, often far back; then it follows one account alone as a check, and looks up
-// what was asked.
+// where it last changed, often far back; then it follows one account alone as a check, from each
+// balance to the change that begins with it, and looks up what was asked.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,14 +35,48 @@ struct Question {
   Asked asked = Asked::kBalance;
   std::size_t first = 0, second = 0;  // accounts
   std::size_t entry = 0;              // kEarly: `first` is asked after this entry
+  bool second_rests = false;          // `second` changes only in the first third
 };
 
-Ledger draw_ledger(ProblemDraw& draw, double difficulty) {
+bool touches(const Entry& e, std::size_t account) {
+  return e.account == account || (e.kind == EntryKind::kPays && e.other == account);
+}
+
+Question draw_question(ProblemDraw& draw, Asked asked, std::size_t accounts, std::size_t entries) {
+  Question q;
+  q.asked = asked;
+  q.first = draw.below(accounts);
+  q.second = (q.first + 1 + draw.below(accounts - 1)) % accounts;
+  q.entry = draw.below((entries + 1) / 2);
+  const bool two_at_the_end = q.asked == Asked::kTogether || q.asked == Asked::kDifference;
+  q.second_rests = two_at_the_end && accounts > 2 && draw.chance(60);
+  return q;
+}
+
+Entry draw_entry(ProblemDraw& draw, std::size_t accounts, std::int64_t largest) {
+  Entry e;
+  const auto die = draw.between(1, 100);
+  e.kind = die <= 45 ? EntryKind::kPays : die <= 75 ? EntryKind::kEarns : EntryKind::kSpends;
+  e.account = draw.below(accounts);
+  e.other = (e.account + 1 + draw.below(accounts - 1)) % accounts;
+  e.amount = draw.between(2, largest);
+  e.other_way = draw.chance(35);
+  return e;
+}
+
+// False, and nothing changed, when a balance would leave [0, most].
+bool apply(const Entry& e, std::int64_t most, std::vector<std::int64_t>& now) {
+  const bool earns = e.kind == EntryKind::kEarns, pays = e.kind == EntryKind::kPays;
+  if (earns ? now[e.account] + e.amount > most : now[e.account] < e.amount) return false;
+  if (pays && now[e.other] + e.amount > most) return false;
+  now[e.account] += earns ? e.amount : -e.amount;
+  if (pays) now[e.other] += e.amount;
+  return true;
+}
+
+Ledger draw_ledger(ProblemDraw& draw, double difficulty, std::size_t accounts, std::size_t entries,
+                   const Question& q) {
   Ledger ledger;
-  const auto accounts =
-      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 3), scaled(difficulty, 2, 6)));
-  const auto entries =
-      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 6), scaled(difficulty, 3, 36)));
   const std::int64_t most = scaled(difficulty, 30, 200);
   const std::int64_t largest = scaled(difficulty, 9, 40);
   ledger.names = draw.pick(problem_names(), accounts);
@@ -51,47 +85,42 @@ Ledger draw_ledger(ProblemDraw& draw, double difficulty) {
   }
   std::vector<std::int64_t> now = ledger.start;
   while (ledger.entries.size() < entries) {
-    Entry e;
-    const auto die = draw.between(1, 100);
-    e.kind = die <= 45 ? EntryKind::kPays : die <= 75 ? EntryKind::kEarns : EntryKind::kSpends;
-    e.account = draw.below(accounts);
-    e.other = draw.below(accounts);
-    e.amount = draw.between(2, largest);
-    e.other_way = draw.chance(35);
-    const bool pays = e.kind == EntryKind::kPays;
-    if (pays && e.other == e.account) continue;
-    if (e.kind == EntryKind::kEarns ? now[e.account] + e.amount > most
-                                    : now[e.account] < e.amount) {
-      continue;
-    }
-    if (pays && now[e.other] + e.amount > most) continue;
-    now[e.account] += e.kind == EntryKind::kEarns ? e.amount : -e.amount;
-    if (pays) now[e.other] += e.amount;
+    const Entry e = draw_entry(draw, accounts, largest);
+    const bool late = 3 * ledger.entries.size() >= entries;
+    if (late && q.second_rests && touches(e, q.second)) continue;
+    if (!apply(e, most, now)) continue;
     ledger.entries.push_back(e);
     ledger.balances.push_back(now);
   }
   return ledger;
 }
 
-bool touches(const Entry& e, std::size_t account) {
-  return e.account == account || (e.kind == EntryKind::kPays && e.other == account);
+// The account that the check follows: never the early balance, which is looked up once.
+std::size_t checked_account(const Question& q) {
+  return q.asked == Asked::kEarly ? q.second : q.first;
 }
 
-Question draw_question(ProblemDraw& draw, const Ledger& ledger) {
-  Question q;
-  q.asked = static_cast<Asked>(draw.between(0, 3));
-  q.first = draw.below(ledger.names.size());
-  q.second = (q.first + 1 + draw.below(ledger.names.size() - 1)) % ledger.names.size();
-  if (q.asked == Asked::kEarly) {
-    // One of the entries of the first half, and an account that it changes.
-    q.entry = draw.below((ledger.entries.size() + 1) / 2);
-    const Entry& e = ledger.entries[q.entry];
-    q.first = e.kind == EntryKind::kPays && draw.chance(50) ? e.other : e.account;
-    q.second = (q.first + 1 + draw.below(ledger.names.size() - 1)) % ledger.names.size();
-    // Where the account ends as it was, the late balance would do: no question about memory.
-    if (ledger.balances[q.entry][q.first] == ledger.end(q.first)) q.asked = Asked::kTogether;
+// The check names a balance and goes on with the entry that found it: no balance may come twice.
+bool balances_differ(const Ledger& ledger, std::size_t account) {
+  std::vector<std::int64_t> all = {ledger.start[account]};
+  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
+    if (touches(ledger.entries[i], account)) all.push_back(ledger.balances[i][account]);
   }
-  return q;
+  std::sort(all.begin(), all.end());
+  return std::adjacent_find(all.begin(), all.end()) == all.end();
+}
+
+bool makes_sense(const Ledger& ledger, const Question& q) {
+  const auto moves = [&](std::size_t account) {
+    return std::any_of(ledger.entries.begin(), ledger.entries.end(),
+                       [&](const Entry& e) { return touches(e, account); });
+  };
+  if (!moves(q.first) || !moves(q.second)) return false;
+  if (!balances_differ(ledger, checked_account(q))) return false;
+  if (q.asked != Asked::kEarly) return true;
+  // Where the account ends as it was, the late balance would do: no question about memory.
+  return touches(ledger.entries[q.entry], q.first) &&
+         ledger.balances[q.entry][q.first] != ledger.end(q.first);
 }
 
 std::string entry_text(const Ledger& ledger, std::size_t i) {
@@ -156,11 +185,6 @@ std::string restated(const Ledger& ledger, const Question& q) {
   return fmt::format("We need {} after entry {} plus {} at the end.", first, q.entry + 1, second);
 }
 
-// The account that the check follows: never the early balance, which is looked up once.
-std::size_t checked_account(const Question& q) {
-  return q.asked == Asked::kEarly ? q.second : q.first;
-}
-
 std::pair<std::string, std::int64_t> conclusion(const Ledger& ledger, const Question& q) {
   const std::string_view first = ledger.names[q.first], second = ledger.names[q.second];
   const std::int64_t one = ledger.end(q.first), two = ledger.end(q.second);
@@ -202,7 +226,7 @@ std::string reasoning_text(const Ledger& ledger, const Question& q, const std::s
                      ledger.names[checked], ledger.start[checked]);
   for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
     if (!touches(ledger.entries[i], checked)) continue;
-    out += fmt::format("{}. {}.\n", i + 1, change_text(ledger, i, checked));
+    out += fmt::format("{} {}.\n", ledger.names[checked], change_text(ledger, i, checked));
   }
   return out + fmt::format("Yes, {} has {}. ", ledger.names[checked], ledger.end(checked)) +
          conclusion;
@@ -211,10 +235,18 @@ std::string reasoning_text(const Ledger& ledger, const Question& q, const std::s
 }  // namespace
 
 ProblemDraft draft_ledger(ProblemDraw& draw, double difficulty) {
-  const Ledger ledger = draw_ledger(draw, difficulty);
-  const Question question = draw_question(draw, ledger);
-  const auto [ending, answer] = conclusion(ledger, question);
-  return {question_text(ledger, question), reasoning_text(ledger, question, ending), answer};
+  const auto accounts =
+      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 3), scaled(difficulty, 2, 6)));
+  const auto entries =
+      static_cast<std::size_t>(draw.between(scaled(difficulty, 2, 6), scaled(difficulty, 3, 36)));
+  const auto asked = static_cast<Asked>(draw.between(0, 3));
+  for (;;) {
+    const Question question = draw_question(draw, asked, accounts, entries);
+    const Ledger ledger = draw_ledger(draw, difficulty, accounts, entries, question);
+    if (!makes_sense(ledger, question)) continue;
+    const auto [ending, answer] = conclusion(ledger, question);
+    return {question_text(ledger, question), reasoning_text(ledger, question, ending), answer};
+  }
 }
 
 }  // namespace laconic

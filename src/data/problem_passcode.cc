@@ -2,8 +2,9 @@
 // A code that is read once: stated in the question, or worked out once early in the reasoning, and
 // asked for after a long computation that has nothing to do with it.
 //
-// The reasoning never writes the code again between its first line and its last: whoever drops the
-// row cannot answer.
+// The reasoning never writes the code again between its first line and its last: a cache that has
+// dropped those rows leaves nothing to copy. A stated code stands in the question, a worked-out one
+// only in the reasoning.
 #include <fmt/format.h>
 
 #include <algorithm>

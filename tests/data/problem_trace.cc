@@ -215,10 +215,12 @@ void check_ledger(const Problem& problem, Lines& lines) {
                "a check of another account");
   std::int64_t balance = story.start.at(checked);
   lines.expect((*opening)[2] == number(balance), "another start");
+  std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < story.entries.size(); ++i) {
     for (const auto& [name, gain] : story.entries[i].changes) {
       if (name != checked) continue;
-      lines.expect_line(number(i + 1) + ". " + change(balance, gain) + ".");
+      lines.expect(seen.insert(balance).second, "a balance that was there before");
+      lines.expect_line(std::string(checked) + " " + change(balance, gain) + ".");
       balance += gain;
     }
   }
