@@ -4,8 +4,9 @@
 # caches, on the held-out problems that lie beside it; the tables of README.md and docs/pocket.md.
 #
 # SET is main (full, rpc and random at three ratios), interval, window or granularity; `all` runs
-# them one after the other. Answers are kept in build/pocket/SET.jsonl, so a run that was stopped
-# goes on; the numbers as JSON lie beside them.
+# them one after the other. Answers are kept in build/pocket/samples-PROBLEMS.jsonl, which all sets
+# share: a run that was stopped goes on, and no arm is decoded twice. The numbers of a set lie beside
+# it as SET-PROBLEMS.json.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -32,7 +33,9 @@ arms_of() {
       ;;
     # The paper's figure 8: how many of the latest queries choose.
     window)
-      for value in 1 4 8 16 32; do echo "rpc:interval=64,window=$value,ratio=4"; done
+      for value in 1 4 8 16 32; do
+        for policy in rpc random; do echo "$policy:interval=64,window=$value,ratio=4"; done
+      done
       ;;
     # The paper's table 2: one list of rows per layer, or one per KV head.
     granularity)
@@ -51,9 +54,10 @@ run_set() {
   say "$1: $problems problems"
   "$laconic" eval -m "$root/models/pocket" --task "$root/models/pocket/test.jsonl" \
     --limit "$problems" "${compare[@]}" --by-family --max-tokens 2500 \
-    --samples "$out/$1-$problems.jsonl" --json "$out/$1-$problems.json"
+    --samples "$out/samples-$problems.jsonl" --json "$out/$1-$problems.json"
 }
 
+[[ $set == all ]] || arms_of "$set" >/dev/null
 "$root/scripts/install-packages.sh" build
 say "build release"
 build_preset release --target laconic_cli

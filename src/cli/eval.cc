@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // `laconic eval`: problems under several cache policies, and a table of what each costs and solves.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/kv_flags.h"
 #include "cli/run_output.h"
+#include "cli/standard_streams.h"
 #include "cli/version.h"
 #include "eval/evaluate.h"
 #include "eval/fingerprint.h"
@@ -60,9 +59,10 @@ class EvalCommand : public Command {
     options_.check();
     options_.machine.apply();
     const std::vector<TaskItem> task = load_task(options_.task);
+    options_.check(task);
     const Model model = Model::open(options_.model, options_.model_options());
     for (const std::string& name : model.info().not_quantized) {
-      fmt::print(stderr, "not quantised: {}\n", name);
+      say("not quantised: " + name + "\n");
     }
     const std::vector<ArmOptions> arms = options_.arms(model);
     std::optional<SampleFile> file;
@@ -72,9 +72,10 @@ class EvalCommand : public Command {
     try {
       report(model, arms, decode(model, task, arms, file ? &*file : nullptr, watch));
     } catch (const Interrupted& interrupted) {
-      fmt::print(stderr, "laconic: interrupted; {}\n",
-                 file ? "the same command goes on from the answers in " + options_.samples
-                      : "with --samples FILE the next run would go on from here");
+      say("laconic: interrupted; " +
+          (file ? "the same command goes on from the answers in " + options_.samples
+                : "with --samples FILE the next run would go on from here") +
+          "\n");
       return interrupted.exit_code();
     }
     return 0;
@@ -97,20 +98,25 @@ class EvalCommand : public Command {
               const std::vector<EvaluatedArm>& evaluated) const {
     const std::vector<ArmReport> reports =
         report_arms(evaluated, arms.front().generate.sampling.seed);
-    if (!options_.json.empty()) {
-      Json document = run_json(model, options_, arms.front(), reports.front().share.problems);
-      document["arms"] = Json::array();
-      for (std::size_t i = 0; i < arms.size(); ++i) {
-        Json arm = report_json(reports[i]);
-        arm["policy"] = arms[i].session.kv.policy_name();
-        arm["options"] = kv_options_json(arms[i].session.kv);
-        document["arms"].push_back(std::move(arm));
-      }
-      write_file_atomic(options_.json, dump_json(document, 2) + "\n");
-    }
     std::string text = report_table(reports);
     if (options_.by_family) text += "\n" + family_table(reports);
+    // Out before the file is written, which may fail; whether it arrived is asked at the end.
     std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    if (!options_.json.empty()) write_json(model, arms, reports);
+  }
+
+  void write_json(const Model& model, const std::vector<ArmOptions>& arms,
+                  const std::vector<ArmReport>& reports) const {
+    Json document = run_json(model, options_, arms.front(), reports.front().share.problems);
+    document["arms"] = Json::array();
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      Json arm = report_json(reports[i]);
+      arm["policy"] = arms[i].session.kv.policy_name();
+      arm["options"] = kv_options_json(arms[i].session.kv);
+      document["arms"].push_back(std::move(arm));
+    }
+    write_file_atomic(options_.json, dump_json(document, 2) + "\n");
   }
 
   EvalOptions options_;

@@ -2,6 +2,7 @@
 #include "cli/eval_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -94,13 +95,23 @@ void EvalOptions::check() const {
   sampling.check();
   std::vector<OutputPath> outputs;
   if (!json.empty()) outputs.push_back({"--json", json});
-  if (!samples.empty()) outputs.push_back({"--samples", samples, /*regular=*/false});
+  if (!samples.empty()) outputs.push_back({"--samples", samples, OutputKind::kAppended});
   for (const OutputPath& output : outputs) {
     std::error_code absent;
     if (!std::filesystem::equivalent(output.path, task, absent)) continue;
     throw_usage("{} {} is the task that is read; give another name", output.flag, output.path);
   }
   check_outputs(model, outputs);
+}
+
+void EvalOptions::check(std::span<const TaskItem> items) const {
+  if (!by_family) return;
+  const std::size_t asked = limit == 0 ? items.size() : std::min(limit, items.size());
+  for (const TaskItem& item : items.first(asked)) {
+    if (!item.family.empty()) return;
+  }
+  throw_usage("--by-family has no effect: none of the {} problems of {} has a \"family\"", asked,
+              task);
 }
 
 std::vector<ArmSpec> EvalOptions::arm_specs() const {

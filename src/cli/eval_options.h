@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "cli/sampling_flags.h"
 #include "eval/arm_spec.h"
 #include "eval/run_arm.h"
+#include "eval/task.h"
 #include "laconic/model.h"
 
 namespace laconic::cli {
@@ -33,6 +35,7 @@ struct EvalOptions {
 
   void declare(CLI::App& app);
   void check() const;
+  void check(std::span<const TaskItem> items) const;  // whether the options fit the problems
 
   std::vector<ArmSpec> arm_specs() const;  // "full" when nothing is compared
   std::vector<ArmOptions> arms(const Model& opened) const;

@@ -5,9 +5,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <utility>
 
+#include "cli/standard_streams.h"
 #include "eval/progress.h"
 
 namespace laconic::cli {
@@ -43,7 +43,7 @@ EvalProgress::EvalProgress(std::vector<std::string> arms)
       last_(std::chrono::steady_clock::now()) {}
 
 EvalProgress::~EvalProgress() {
-  if (terminal_) fmt::print(stderr, "\r\x1b[K");
+  if (terminal_) say("\r\x1b[K");
 }
 
 void EvalProgress::show(const EvaluationProgress& progress) {
@@ -56,7 +56,7 @@ void EvalProgress::show(const EvaluationProgress& progress) {
 void EvalProgress::draw(const EvaluationProgress& p) const {
   const std::string arm = fmt::format("{}/{} {}", p.arm + 1, arms_.size(), arms_[p.arm]);
   if (!terminal_) {
-    fmt::print(stderr, "{}: {}\n", arm, standing(p));
+    say(fmt::format("{}: {}\n", arm, standing(p)));
     return;
   }
   // A line that wraps could not be drawn over; the name is what may be cut.
@@ -64,8 +64,7 @@ void EvalProgress::draw(const EvaluationProgress& p) const {
       " " + progress_bar(p.finished, p.problems, kBarWidth) + " " + standing(p);
   const std::size_t width = columns() - 1;
   const std::size_t room = width > rest.size() ? width - rest.size() : 0;
-  fmt::print(stderr, "\r\x1b[K{}", (arm.substr(0, room) + rest).substr(0, width));
-  std::fflush(stderr);
+  say("\r\x1b[K" + (arm.substr(0, room) + rest).substr(0, width));
 }
 
 }  // namespace laconic::cli

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `laconic` tool: picks the subcommand, and turns every failure into one sentence on stderr and
 // an exit code: 2 for what was typed wrong, 1 for a file, model or machine that cannot do it.
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
@@ -27,7 +25,7 @@ constexpr int kFailed = 1, kUsage = 2;
 int complain(int code, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
   while (!message.empty() && (message.back() == ' ' || message.back() == '.')) message.pop_back();
-  fmt::print(stderr, "laconic: {}\n", message);
+  say("laconic: " + message + "\n");
   return code;
 }
 

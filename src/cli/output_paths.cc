@@ -35,7 +35,7 @@ bool belongs_to_model(const fs::path& model, const fs::path& path) {
 }  // namespace
 
 void require_writable(const OutputPath& output) {
-  const auto& [flag, path, regular] = output;
+  const auto& [flag, path, kind] = output;
   fs::path folder = fs::path(path).parent_path();
   if (folder.empty()) folder = ".";
   std::error_code ignored;
@@ -47,10 +47,10 @@ void require_writable(const OutputPath& output) {
   if (fs::is_directory(present)) {
     throw_input("{} {} cannot be written: it is a directory", flag, path);
   }
-  if (regular && exists && !fs::is_regular_file(present)) {
+  if (kind != OutputKind::kStream && exists && !fs::is_regular_file(present)) {
     throw_input("{} {} cannot be written: it is not a regular file", flag, path);
   }
-  const bool in_place = exists && !regular;
+  const bool in_place = exists && kind != OutputKind::kReplaced;
   const fs::path& touched = in_place ? fs::path(path) : folder;
   if (::access(touched.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) {
     throw_input("{} {} cannot be written: {}", flag, path, std::strerror(errno));
@@ -59,7 +59,7 @@ void require_writable(const OutputPath& output) {
 
 void check_outputs(const std::string& model, std::span<const OutputPath> outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const auto& [flag, path, regular] = outputs[i];
+    const auto& [flag, path, kind] = outputs[i];
     if (belongs_to_model(model, path)) {
       throw_usage("{} {} belongs to the model that is read; give another name", flag, path);
     }

@@ -9,10 +9,16 @@
 
 namespace laconic::cli {
 
+enum class OutputKind {
+  kReplaced,  // a new file takes the name: a regular file, in a folder that can be written
+  kAppended,  // lines are added to what is there: a regular file, itself writable
+  kStream,    // written as it comes: a device or a pipe will do
+};
+
 struct OutputPath {
   std::string_view flag;
   std::string path;
-  bool regular = true;  // it is replaced as a whole, which only a regular file can be
+  OutputKind kind = OutputKind::kReplaced;
 };
 
 // Error(kInput) when the folder is missing, or the file or its folder cannot be written.

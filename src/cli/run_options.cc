@@ -152,7 +152,7 @@ void RunOptions::check() const {
   }
   std::vector<OutputPath> outputs;
   if (!logits_out.empty()) outputs.push_back({"--logits-out", logits_out});
-  if (!kv_trace.empty()) outputs.push_back({"--kv-trace", kv_trace, /*regular=*/false});
+  if (!kv_trace.empty()) outputs.push_back({"--kv-trace", kv_trace, OutputKind::kStream});
   check_outputs(model, outputs);
   if (!kv_trace.empty() && kv.options().policy == KvPolicy::kFull) {
     throw_usage("--kv-trace has nothing to write with --kv-policy full, which keeps every row");

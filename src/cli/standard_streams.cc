@@ -27,4 +27,9 @@ void check_stdout() {
   throw_resource("standard output cannot be written: {}", reason);
 }
 
+void say(std::string_view text) noexcept {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace laconic::cli

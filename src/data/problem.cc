@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/fnv.h"
 #include "base/json.h"
 #include "data/problem_families.h"
 
@@ -14,10 +15,8 @@ namespace {
 // are disjoint whatever the seeds.
 constexpr std::uint64_t kTestBuckets = 8;
 
-// FNV-1a, 64 bits.
 std::uint64_t hash_text(std::string_view text) {
-  std::uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3;
+  const std::uint64_t hash = fnv1a(text);
   return hash ^ (hash >> 29);
 }
 

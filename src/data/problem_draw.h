@@ -10,12 +10,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/mix.h"
+
 namespace laconic {
 
 class ProblemDraw {
  public:
   explicit ProblemDraw(std::initializer_list<std::uint64_t> key) {
-    for (const std::uint64_t part : key) state_ = mix(state_ ^ mix(part + kStep));
+    for (const std::uint64_t part : key) state_ = mix_bits(state_ ^ mix_bits(part + kMixStep));
   }
 
   // A whole number in [low, high], both ends included. PRECONDITION: high - low < 2^32.
@@ -43,13 +45,7 @@ class ProblemDraw {
   }
 
  private:
-  static constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15;
-  static std::uint64_t mix(std::uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t next() { return mix(state_ += kStep); }
+  std::uint64_t next() { return mix_bits(state_ += kMixStep); }
 
   std::uint64_t state_ = 0;
 };

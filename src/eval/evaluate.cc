@@ -24,6 +24,7 @@ class Evaluation {
   std::vector<EvaluatedArm> run();
 
  private:
+  std::vector<TaskItem> missing(std::size_t arm) const;
   EvaluatedArm run_one(std::size_t arm);
   void take_new(std::size_t arm, const Sample& sample);
   void show(const ArmProgress& arm);
@@ -59,6 +60,15 @@ Evaluation::Evaluation(const Model& model, const EvaluationPlan& plan, SampleFil
     to_decode_ +=
         static_cast<std::size_t>(std::count(samples.begin(), samples.end(), std::nullopt));
   }
+  for (std::size_t arm = 0; arm < arms_.size(); ++arm) check_arm(model, missing(arm), arms_[arm]);
+}
+
+std::vector<TaskItem> Evaluation::missing(std::size_t arm) const {
+  std::vector<TaskItem> out;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (!samples_[arm][i]) out.push_back(items_[i]);
+  }
+  return out;
 }
 
 std::vector<EvaluatedArm> Evaluation::run() {
@@ -70,21 +80,20 @@ std::vector<EvaluatedArm> Evaluation::run() {
 
 EvaluatedArm Evaluation::run_one(std::size_t arm) {
   Samples& samples = samples_[arm];
-  std::vector<TaskItem> missing;
   progress_ = {};
   progress_.arm = arm;
   progress_.problems = items_.size();
-  for (std::size_t i = 0; i < items_.size(); ++i) {
-    if (!samples[i]) missing.push_back(items_[i]);
-    if (samples[i]) ++progress_.finished;
-    if (samples[i] && samples[i]->correct) ++progress_.correct;
+  for (const std::optional<Sample>& sample : samples) {
+    if (sample) ++progress_.finished;
+    if (sample && sample->correct) ++progress_.correct;
   }
+  const std::vector<TaskItem> to_ask = missing(arm);
   EvaluatedArm out;
   out.name = arms_[arm].name;
-  out.decoded = missing.size();
+  out.decoded = to_ask.size();
   arm_start_ = Clock::now();
   out.totals = run_arm(
-      model_, missing, arms_[arm], [&](const Sample& sample) { take_new(arm, sample); },
+      model_, to_ask, arms_[arm], [&](const Sample& sample) { take_new(arm, sample); },
       [&](const ArmProgress& progress) { show(progress); });
   for (std::optional<Sample>& sample : samples) out.samples.push_back(*std::move(sample));
   return out;

@@ -36,7 +36,8 @@ struct EvaluationPlan {
 
 // Decodes what `file` (may be null) does not hold, and appends each answer to it as it is finished.
 // Samples are graded anew. What `on_progress` throws ends the evaluation; the file then holds all
-// finished answers. Error(kInput) when the file was written by another model, task or settings.
+// finished answers. Error(kInput) when the file was written by another model, task or settings;
+// what check_arm() refuses of any arm is refused before anything is decoded.
 std::vector<EvaluatedArm> evaluate(
     const Model& model, const EvaluationPlan& plan, SampleFile* file,
     const std::function<void(const EvaluationProgress&)>& on_progress = {});

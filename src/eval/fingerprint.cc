@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <span>
 
+#include "base/fnv.h"
 #include "engine/model_impl.h"
-#include "eval/hash.h"
 
 namespace laconic {
 namespace {
@@ -30,15 +30,23 @@ void add(Fnv1a& hash, const std::vector<float>& vector) {
   hash.add(std::as_bytes(std::span<const float>(vector)));
 }
 
+void add(Fnv1a& hash, const RopeConfig& rope) {
+  hash.add(fmt::format("{} {} {} {} {} {} {} {} {};", static_cast<int>(rope.scaling), rope.theta,
+                       rope.factor, rope.original_context, rope.low_freq_factor,
+                       rope.high_freq_factor, rope.beta_fast, rope.beta_slow,
+                       rope.attention_factor));
+  add(hash, rope.frequency_divisors);
+}
+
 }  // namespace
 
 std::string model_fingerprint(const Model& model) {
   const Weights& weights = model.impl().weights;
   const ModelConfig& config = weights.config;
   Fnv1a hash;
-  hash.add(fmt::format("{} {} {} {} {} {} {} {};", architecture_name(config.architecture),
-                       config.layers, config.heads, config.kv_heads, config.head_dim,
-                       config.norm_eps, config.rope.theta, config.rope.factor));
+  hash.add(fmt::format("{} {} {} {} {} {};", architecture_name(config.architecture), config.layers,
+                       config.heads, config.kv_heads, config.head_dim, config.norm_eps));
+  add(hash, config.rope);
   add(hash, weights.embedding);
   add(hash, weights.head);
   add(hash, weights.final_norm);

@@ -14,10 +14,14 @@ namespace laconic {
 // The part of a generated text that is graded.
 std::string_view graded_part(std::string_view text);
 
-// What is inside the last complete \boxed{}, else what follows the last "####", else the last
-// number of the text; as written, without separators of thousands, currency signs and spaces around
-// it. A box or line that is no number but has exactly one in it ("42 apples", "x = 42") gives that
-// one.
+// The number that the last line with "####" says: it stands right after the mark, with at most a
+// unit behind it. Nothing for a heading such as "#### Step 4".
+std::optional<std::string> marked_answer(std::string_view text);
+
+// What is inside the last complete \boxed{}, else marked_answer(), else the last number of the
+// text; as written, without separators of thousands, currency signs and spaces around it, mixed
+// numbers as fractions. A box that says one number ("42 apples", "x = 42", "-(5)") gives that one,
+// any other its text.
 std::optional<std::string> extract_answer(std::string_view text);
 
 // Whether `text` is one number as same_answer() reads it.

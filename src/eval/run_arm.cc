@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/error.h"
-#include "eval/hash.h"
+#include "base/fnv.h"
 #include "text/reasoning.h"
 
 namespace laconic {
@@ -61,16 +61,14 @@ std::vector<ArmPrompt> checked_prompts(const Model& model, std::span<const TaskI
 // Keeps at most `batch` problems in a session and hands out what is finished.
 class Arm {
  public:
-  Arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options)
-      : items_(items),
-        options_(options),
-        prompts_(checked_prompts(model, items, options)),
-        session_(model, options.session) {}
+  // Refuses a problem that cannot be asked.
+  Arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options);
 
   ArmTotals run(const std::function<void(const Sample&)>& on_sample,
                 const std::function<void(const ArmProgress&)>& on_step);
 
  private:
+  SequenceId add(std::size_t item);
   void feed();
   void note(const StepEvent& event);
   void hand_out(const std::function<void(const Sample&)>& on_sample);
@@ -85,17 +83,31 @@ class Arm {
   ArmProgress progress_;
 };
 
+Arm::Arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options)
+    : items_(items),
+      options_(options),
+      prompts_(checked_prompts(model, items, options)),
+      session_(model, options.session) {
+  if (options.batch == 0) throw_usage("a batch of 0 sequences decodes nothing: at least 1");
+  // Whether a prompt fits is the session's to say; nothing is read before its first step.
+  for (std::size_t i = 0; i < items.size(); ++i) session_.release(add(i));
+}
+
+SequenceId Arm::add(std::size_t item) {
+  const std::string& id = items_[item].id;
+  GenerateOptions generate = options_.generate;
+  generate.reasoning_open = prompts_[item].reasoning_open;
+  generate.sampling.stream = stream_of(generate.sampling.stream, id);
+  try {
+    return session_.add(prompts_[item].ids, generate);
+  } catch (const Error& error) {
+    throw Error(error.kind(), fmt::format("problem {}: {}", id, error.what()));
+  }
+}
+
 void Arm::feed() {
   for (; next_ < items_.size() && under_way_.size() < options_.batch; ++next_) {
-    const TaskItem& item = items_[next_];
-    GenerateOptions generate = options_.generate;
-    generate.reasoning_open = prompts_[next_].reasoning_open;
-    generate.sampling.stream = stream_of(generate.sampling.stream, item.id);
-    try {
-      under_way_.emplace(session_.add(prompts_[next_].ids, generate), next_);
-    } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("problem {}: {}", item.id, error.what()));
-    }
+    under_way_.emplace(add(next_), next_);
   }
 }
 
@@ -150,10 +162,13 @@ ArmPrompt arm_prompt(const Model& model, const TaskItem& item, const ArmOptions&
   return {model.tokenize(text, false), prompt_opens_reasoning(text)};
 }
 
+void check_arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options) {
+  const Arm arm(model, items, options);
+}
+
 ArmTotals run_arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options,
                   const std::function<void(const Sample&)>& on_sample,
                   const std::function<void(const ArmProgress&)>& on_step) {
-  if (options.batch == 0) throw_usage("a batch of 0 sequences decodes nothing: at least 1");
   return Arm(model, items, options).run(on_sample, on_step);
 }
 

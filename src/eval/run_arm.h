@@ -48,9 +48,13 @@ struct ArmPrompt {
 };
 ArmPrompt arm_prompt(const Model& model, const TaskItem& item, const ArmOptions& options);
 
+// Refuses what run_arm() would refuse, and decodes nothing: Error(kUsage) names a problem whose
+// prompt is longer than the context, Error(kResource) one whose prompt the cache memory can never
+// hold.
+void check_arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options);
+
 // `on_sample` is called once per item, in the order in which they finish; `on_step` after each
-// step. What they throw ends the arm. Error(kUsage) names a problem whose prompt is longer than the
-// context, before anything is decoded.
+// step. What they throw ends the arm. check_arm() comes first.
 ArmTotals run_arm(const Model& model, std::span<const TaskItem> items, const ArmOptions& options,
                   const std::function<void(const Sample&)>& on_sample,
                   const std::function<void(const ArmProgress&)>& on_step = {});

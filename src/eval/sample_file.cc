@@ -37,17 +37,13 @@ std::string line_of(const Sample& sample, const Json& settings) {
 
 SampleFile::SampleFile(const std::filesystem::path& path) : path_(path) {
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
-  if (file_ < 0) {
-    throw_resource("samples {} cannot be written: {}", path.string(), std::strerror(errno));
-  }
+  if (file_ < 0) throw_unwritable(errno);
   try {
     struct stat status {};
     if (::fstat(file_, &status) != 0 || !S_ISREG(status.st_mode)) {
       throw_input("samples {} cannot be resumed: it is not a regular file", path.string());
     }
-    if (::flock(file_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-      throw_resource("samples {} are being written by another process", path.string());
-    }
+    lock();
     read();
   } catch (...) {
     ::close(file_);
@@ -57,43 +53,81 @@ SampleFile::SampleFile(const std::filesystem::path& path) : path_(path) {
 
 SampleFile::~SampleFile() { ::close(file_); }
 
+void SampleFile::throw_unwritable(int reason) const {
+  throw_resource("samples {} cannot be written: {}", path_.string(), std::strerror(reason));
+}
+
+void SampleFile::lock() const {
+  if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK) {
+    throw_resource("samples {} are being written by another process", path_.string());
+  }
+  throw_resource("samples {} cannot be locked: {}", path_.string(), std::strerror(errno));
+}
+
 void SampleFile::read() {
   const std::string content = read_file(path_, std::numeric_limits<std::size_t>::max());
   std::string_view rest = content;
-  for (std::size_t number = 1; rest.find('\n') != std::string_view::npos; ++number) {
+  std::size_t number = 1;
+  for (; rest.find('\n') != std::string_view::npos; ++number) {
     const std::string_view text = rest.substr(0, rest.find('\n'));
-    const std::string where = fmt::format("samples {} line {}", path_.string(), number);
-    const Json line = parse_json(text, where);
-    stored_.push_back(
-        {sample_from_json(line, where), json_required<Json>(line, "settings", where), number});
+    store(text, number);
     rest.remove_prefix(text.size() + 1);
   }
   bytes_ = content.size() - rest.size();
-  if (rest.empty()) return;
-  if (!begins_like_ours(rest)) {
+  if (!rest.empty()) read_tail(rest, number);
+}
+
+void SampleFile::store(std::string_view text, std::size_t number) {
+  const std::string where = fmt::format("samples {} line {}", path_.string(), number);
+  const Json line = parse_json(text, where);
+  stored_.push_back(
+      {sample_from_json(line, where), json_required<Json>(line, "settings", where), number});
+}
+
+// What follows the last line end: a line that lacks only that, or what a kill or a power cut left.
+void SampleFile::read_tail(std::string_view tail, std::size_t number) {
+  const std::size_t size = tail.size();
+  // A file may have grown on the disk before its bytes came there.
+  tail = tail.substr(0, tail.find_last_not_of('\0') + 1);
+  if (Json::accept(tail.begin(), tail.end())) {
+    store(tail, number);
+    bytes_ += tail.size();
+    open_line_ = true;
+  } else if (tail.empty() ? stored_.empty() : !begins_like_ours(tail)) {
     throw_input("{} does not hold samples; it was left as it is", path_.string());
   }
-  if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) {
-    throw_resource("samples {} cannot be written: {}", path_.string(), std::strerror(errno));
+  if (open_line_ && tail.size() == size) return;
+  if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) throw_unwritable(errno);
+}
+
+bool SampleFile::write_all(std::string_view text) const {
+  while (!text.empty()) {
+    const ssize_t wrote = ::write(file_, text.data(), text.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(wrote));
   }
+  // Some file systems cannot be told to, which is no failure of the line.
+  return ::fdatasync(file_) == 0 || errno == EINVAL;
+}
+
+// Back to the whole lines. Where that fails too there is nothing left to do: the error that led
+// here is told either way, and the next run drops what stands there.
+void SampleFile::cut() const {
+  const int failed = ::ftruncate(file_, static_cast<off_t>(bytes_));
+  static_cast<void>(failed);
 }
 
 void SampleFile::append(const Sample& sample, const Json& settings) {
-  const std::string line = line_of(sample, settings);
-  std::size_t done = 0;
-  while (done < line.size()) {
-    const ssize_t wrote = ::write(file_, line.data() + done, line.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) {
-      const int reason = errno;
-      // Of a line that does not fit, nothing stays. The error is told either way, and a rest is
-      // dropped by the next run.
-      if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) errno = 0;
-      throw_resource("samples {} cannot be written: {}", path_.string(), std::strerror(reason));
-    }
-    done += static_cast<std::size_t>(wrote);
+  const std::string line = (open_line_ ? "\n" : "") + line_of(sample, settings);
+  if (!write_all(line)) {
+    const int reason = errno;
+    cut();
+    throw_unwritable(reason);
   }
   bytes_ += line.size();
+  open_line_ = false;
 }
 
 }  // namespace laconic

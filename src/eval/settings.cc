@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/settings.h"
 
+#include "engine/model_impl.h"
+
 namespace laconic {
 namespace {
 
@@ -25,6 +27,16 @@ void add_limits(Json& out, const GenerateOptions& generate) {
   out["reasoning-budget"] = generate.reasoning_budget;
 }
 
+// The ids at which the model ends an answer: its configuration's and its tokenizer's.
+std::vector<std::int32_t> end_ids(const Model& model) {
+  std::vector<std::int32_t> out;
+  const auto vocab = static_cast<std::int32_t>(model.info().vocab);
+  for (std::int32_t id = 0; id < vocab; ++id) {
+    if (model.impl().is_end(id)) out.push_back(id);
+  }
+  return out;
+}
+
 }  // namespace
 
 Json arm_settings(const Model& model, const std::string& fingerprint, const ArmOptions& options) {
@@ -36,6 +48,7 @@ Json arm_settings(const Model& model, const std::string& fingerprint, const ArmO
   for (const auto& [name, value] : options.session.kv.to_map()) out["kv-" + name] = value;
   add_sampling(out, options.generate.sampling);
   add_limits(out, options.generate);
+  if (!options.generate.ignore_eos) out["eos"] = end_ids(model);
   return out;
 }
 

@@ -11,7 +11,8 @@
 
 namespace laconic {
 
-// "model": its fingerprint; everything else by the names of flags: "temp", "kv-interval".
+// "model": its fingerprint; "eos": the ids that end its answers; everything else by the names of
+// flags: "temp", "kv-interval".
 Json arm_settings(const Model& model, const std::string& fingerprint, const ArmOptions& options);
 
 // Whether a setting is about the cache: what the arms of one run differ in.

@@ -30,9 +30,10 @@ std::string id_of(const Json& line, std::size_t number, std::string_view where) 
 
 std::string gold_of(const Json& line, std::string_view where) {
   const auto answer = json_required<std::string>(line, "answer", where);
-  const std::size_t mark = answer.rfind(kGoldMark);
-  if (mark == std::string::npos) throw_input("{}: \"answer\" has no \"####\"", where);
-  const auto gold = extract_answer(std::string_view(answer).substr(mark));
+  if (answer.find(kGoldMark) == std::string::npos) {
+    throw_input("{}: \"answer\" has no \"####\"", where);
+  }
+  const auto gold = marked_answer(answer);
   if (!gold || !is_number(*gold)) {
     throw_input("{}: \"answer\" has no number after \"####\"", where);
   }

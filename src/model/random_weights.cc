@@ -3,18 +3,13 @@
 
 #include <cmath>
 
+#include "base/fnv.h"
 #include "base/mix.h"
 #include "kernels/quantize.h"
 #include "model/convert_rows.h"
 
 namespace laconic {
 namespace {
-
-constexpr std::uint64_t hash_name(std::string_view name) {  // FNV-1a
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
 
 // Four uniforms on 0..65535 have this mean, and this deviation: 65536 * sqrt(4 / 12).
 constexpr float kSumMean = 2.0f * 65535.0f;
@@ -28,7 +23,7 @@ constexpr float kVectorDeviation = 0.02f;
 void random_row(std::uint64_t seed, std::string_view tensor, std::size_t row, float mean,
                 float deviation, std::span<float> out) {
   const std::uint64_t key =
-      mix_bits(mix_bits(mix_bits(seed + kMixStep) ^ hash_name(tensor)) + row * kMixStep);
+      mix_bits(mix_bits(mix_bits(seed + kMixStep) ^ fnv1a(tensor)) + row * kMixStep);
   const float scale = deviation / kSumDeviation;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::uint64_t bits = mix_bits(key + (i + 1) * kMixStep);

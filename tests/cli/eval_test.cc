@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // `laconic eval` as a user sees it: table, JSON, samples, killed runs, mistakes.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -207,6 +211,68 @@ TEST_F(Eval, NothingThatIsReadIsOverwritten) {
     expect_refusal(eval({flag, folder_ / "no/file"}), 1, "no folder");
   }
   EXPECT_EQ(read_file(task()), before);
+}
+
+TEST_F(Eval, FamiliesThatNobodyNamesAreNoTable) {
+  write_file_atomic(task(),
+                    "{\"question\":\"q\",\"answer\":\"#### 1\"}\n"
+                    "{\"question\":\"r\",\"answer\":\"#### 2\",\"family\":\"sums\"}\n");
+  const auto by_family = [&](const std::string& from, const std::string& limit) {
+    return run_tool(
+        {"eval", "-m", from, "--task", task(), "-n", "2", "--by-family", "--limit", limit});
+  };
+  expect_refusal(by_family("/nonexistent", "1"), 2, "--by-family has no effect");
+  EXPECT_EQ(by_family(model(), "2").code, 0);
+}
+
+TEST_F(Eval, SamplesGoToARegularFileOnly) {
+  const std::string pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, std::string("/dev/null")}) {
+    expect_refusal(run_tool({"eval", "-m", "/nonexistent", "--task", task(), "--samples", path}), 1,
+                   "--samples " + path + " cannot be written: it is not a regular file");
+  }
+}
+
+// The answers are there even if the numbers find no room.
+TEST_F(Eval, TheTableIsPrintedBeforeTheJsonIsWritten) {
+  const std::string json = folder_ / "out.json";
+  const Outcome outcome =
+      run_shell("trap '' XFSZ; ulimit -f 0; $LACONIC eval -m '" + model() + "' --task '" + task() +
+                "' -n 4 --limit 2 --json '" + json + "' 2>/dev/null");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("| full "));
+  EXPECT_FALSE(std::filesystem::exists(json));
+}
+
+TEST_F(Eval, ALostStderrDoesNotEndTheRun) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "absent: /dev/full";
+  const std::string command = "$LACONIC eval -m '" + model() + "' --task '" + task() + "'";
+  EXPECT_EQ(run_shell(command + " -n 0 2>/dev/full").code, 2);
+  const Outcome stopped = run_shell(command + " -n 300 --batch 1 --samples '" + samples() +
+                                    "' 2>/dev/full & pid=$!; while ! [ -s '" + samples() +
+                                    "' ]; do sleep 0.01; done; kill -TERM $pid; wait $pid");
+  EXPECT_EQ(stopped.code, 128 + SIGTERM);
+  EXPECT_LT(answers(samples()).size(), 16u);
+}
+
+// The bar's terminal is closed in the middle of a run.
+TEST_F(Eval, ALostTerminalDoesNotEndTheRun) {
+  const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0)
+    GTEST_SKIP() << "no terminal";
+  const std::string terminal = ::ptsname(master);
+  const std::string command = "$LACONIC eval -m '" + model() + "' --task '" + task() +
+                              "' -n 2000 -t 1 --batch 1 --limit 8 2>'" + terminal + "'";
+  std::thread closer([&] {
+    char shown = 0;  // the bar has begun
+    EXPECT_EQ(::read(master, &shown, 1), 1);
+    ::close(master);
+  });
+  const Outcome outcome = run_shell(command);
+  closer.join();
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("| full "));
 }
 
 TEST_F(Eval, AFullDiskUnderTheSamplesIsSaid) {

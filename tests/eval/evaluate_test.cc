@@ -5,13 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 #include "base/file.h"
 #include "eval/eval_testing.h"
-#include "eval/fingerprint.h"
-#include "model/convert.h"
 #include "test_paths.h"
 
 namespace laconic::test {
@@ -187,6 +184,16 @@ TEST_F(Evaluate, AnAnswerWithoutRoomIsDecodedAgain) {
   EXPECT_EQ(lines(), 6u);
 }
 
+TEST_F(Evaluate, APromptWithoutRoomIsRefusedBeforeAnythingIsDecoded) {
+  task_[8].question += std::string(800, '?');
+  arms_[2].session.kv_memory = std::size_t{1} << 19;  // the last arm alone has no room
+  std::size_t steps = 0;
+  expect_error(ErrorKind::kResource,
+               "problem p8: ", [&] { run(true, [&](const EvaluationProgress&) { ++steps; }); });
+  EXPECT_EQ(steps, 0u);
+  EXPECT_EQ(lines(), 0u);
+}
+
 TEST_F(Evaluate, StoredAnswersAreGradedAnew) {
   limit_ = 1;
   run(true);
@@ -213,27 +220,6 @@ TEST_F(Evaluate, ProgressEndsComplete) {
   EXPECT_GT(last.tokens_per_second, 0);
   ASSERT_TRUE(last.seconds_left);
   EXPECT_EQ(*last.seconds_left, 0);
-}
-
-TEST(Fingerprint, TellsModelsApart) {
-  EXPECT_EQ(model_fingerprint(tiny_model()), model_fingerprint(random_model(7)));
-  EXPECT_NE(model_fingerprint(tiny_model()), model_fingerprint(random_model(8)));
-  EXPECT_EQ(model_fingerprint(tiny_model()).size(), 16u);
-}
-
-TEST(Fingerprint, SeesOneMatrix) {
-  const TemporaryFolder folder;
-  make_random_model(known_model("tiny"), folder / "tiny", DType::kF32, {}, /*seed=*/7);
-  const auto path = folder / "tiny/model.safetensors";
-  const std::string before = model_fingerprint(Model::open(folder / "tiny"));
-  std::string bytes = read_file(path);
-  std::uint64_t header = 0;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  const Json tensors = Json::parse(bytes.substr(sizeof header, header));
-  const Json offsets = tensors["model.layers.1.mlp.up_proj.weight"]["data_offsets"];
-  bytes[sizeof header + header + offsets[0].get<std::size_t>()] ^= 1;
-  write_file_atomic(path, bytes);
-  EXPECT_NE(model_fingerprint(Model::open(folder / "tiny")), before);
 }
 
 }  // namespace

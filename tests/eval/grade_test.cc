@@ -44,6 +44,73 @@ TEST(ExtractAnswer, ABoxWithOneNumberInItIsThatNumber) {
   EXPECT_EQ(extracted("\\boxed{yes}"), "yes");
 }
 
+TEST(ExtractAnswer, MixedNumbersAndShortFractions) {
+  EXPECT_EQ(extracted("\\boxed{2\\frac{1}{2}}"), "5/2");
+  EXPECT_TRUE(same_answer(extracted("\\boxed{2\\frac{1}{2}}"), "2.5"));
+  EXPECT_EQ(extracted("\\boxed{-2 \\dfrac{1}{2}}"), "-5/2");
+  EXPECT_EQ(extracted("\\boxed{\\frac12}"), "1/2");
+  EXPECT_EQ(extracted("\\boxed{-\\frac 1 {20}}"), "-1/20");
+  EXPECT_EQ(extracted("\\boxed{3\\frac14}"), "13/4");
+  EXPECT_EQ(extracted("#### $1\\frac{3}{4}$"), "7/4");
+  EXPECT_EQ(extracted("so it is \\(2\\tfrac{1}{2}\\)"), "5/2");
+  // What is no mixed number does not run together into another one.
+  for (const char* text :
+       {"1.5\\frac{1}{2}", "2\\frac{3}{2}", "\\frac{1}{2}3", "\\frac{1}{2}\\frac{1}{3}",
+        "x^2\\frac{1}{2}", "2\\frac{a}{b}", "\\frac{1}{x}", "\\frac{x}{2}"}) {
+    EXPECT_FALSE(is_number(extracted("\\boxed{" + std::string(text) + "}"))) << text;
+  }
+  EXPECT_EQ(extracted("\\frac{\\frac{1}{2}"), "1/2");
+}
+
+TEST(ExtractAnswer, SignsOfABox) {
+  EXPECT_EQ(extracted("\\boxed{- 5}"), "-5");
+  EXPECT_EQ(extracted("\\boxed{-(5)}"), "-5");
+  EXPECT_EQ(extracted("\\boxed{-\\left(5\\right)}"), "-5");
+  EXPECT_EQ(extracted("\\boxed{(-5)}"), "-5");
+  EXPECT_EQ(extracted("\\boxed{+5}"), "5");
+  EXPECT_EQ(extracted("\\boxed{\xe2\x80\x93"
+                      "5}"),
+            "-5");
+  EXPECT_EQ(extracted("it falls by \xe2\x80\x93"
+                      "5"),
+            "-5");
+  EXPECT_EQ(extracted("pages 3\xe2\x80\x93"
+                      "5"),
+            "5");
+}
+
+TEST(ExtractAnswer, ANumberInsideOtherMathsIsNotTheAnswer) {
+  for (const char* text :
+       {"\\sqrt{2}", "x-3", "x - 3", "2^x", "5!", "|5|", "3x + y", "5\\pi", "5/x", "\\log 5",
+        "about 42", "<5", "\\approx 5", "42 = x + y", "5\xcf\x80"}) {
+    EXPECT_EQ(extracted("\\boxed{" + std::string(text) + "}"), text);
+    EXPECT_FALSE(same_answer(extracted("\\boxed{" + std::string(text) + "}"), "5")) << text;
+  }
+}
+
+TEST(ExtractAnswer, UnitsAndNamesAroundTheNumber) {
+  for (const char* text : {"42 apples", "42\\text{ km/h}", "42\\,\\mathrm{cm}",
+                           "\\text{Total: } 42", "\\text{42 apples}", "\\mathbf{42}", "x = 42",
+                           "\\text{Total} = 42", "f(x) = 42", "Total: 42", "42^\\circ",
+                           "42\xc2\xb0"
+                           "C",
+                           "42 p.m.", "(42)", "{42}", "**42**", "42 cm\xc2\xb2", "\\$42 USD"}) {
+    EXPECT_EQ(extracted("\\boxed{" + std::string(text) + "}"), "42") << text;
+  }
+}
+
+TEST(ExtractAnswer, HeadingsAreNoAnswers) {
+  EXPECT_EQ(extracted("#### Final Answer\nIt is 42."), "42");
+  EXPECT_EQ(extracted("#### Step 4\nSo there are 42."), "42");
+  EXPECT_EQ(extracted("There are 42.\n\n#### Step 4"), "4");  // the last number of the text
+  EXPECT_EQ(extracted("#### 4. Add\n40 + 2 = 42"), "42");
+  EXPECT_EQ(extracted("#### 42 apples\nThat took 3 steps."), "42");
+  EXPECT_EQ(extracted("#### $1,234\n7"), "1234");
+  EXPECT_EQ(extracted("#### **42**\n7"), "42");
+  EXPECT_EQ(extracted("#### x = 5\n7"), "7");
+  EXPECT_EQ(marked_answer("#### Final Answer\n42"), std::nullopt);
+}
+
 TEST(ExtractAnswer, TheLineAfterTheMark) {
   EXPECT_EQ(extracted("12 + 3\n#### 15\n99 bottles"), "15");
   EXPECT_EQ(extracted("####-1,500"), "-1500");

@@ -8,6 +8,8 @@
 #include <map>
 
 #include "eval/eval_testing.h"
+#include "model/convert.h"
+#include "test_paths.h"
 
 namespace laconic::test {
 namespace {
@@ -134,6 +136,63 @@ TEST(RunArm, TheInstructionStandsAfterTheQuestion) {
             tiny_model().tokenize(item.question + "\nBe brief."));
 }
 
+// The tiny model behind a template that opens the block of thinking itself.
+Model thinking_model() {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "tiny", DType::kF32, {}, /*seed=*/7);
+  ModelOptions options;
+  options.chat_template =
+      "{% for message in messages %}[{{ message.role }}]{{ message.content }}{% endfor %}"
+      "[reply]{% if enable_thinking is defined and not enable_thinking %}"
+      "<think>\n\n</think>\n\n{% else %}<think>\n{% endif %}";
+  return Model::open(folder / "tiny", options);
+}
+
+TEST(RunArm, TheTemplateTakesQuestionAndInstruction) {
+  const Model model = thinking_model();
+  const TaskItem item = some_problems(1)[0];
+  ArmOptions arm = arm_of("full");
+  arm.instruction = "Be brief.";
+  const auto text_of = [&](const ArmPrompt& prompt) { return model.detokenize(prompt.ids); };
+  const std::string asked = "[user]" + item.question + "\nBe brief.[reply]<think>\n";
+  const ArmPrompt open = arm_prompt(model, item, arm);
+  EXPECT_EQ(text_of(open), asked);
+  EXPECT_EQ(open.ids, model.tokenize(asked, /*add_special=*/false));
+  EXPECT_TRUE(open.reasoning_open);
+  arm.reasoning = Reasoning::kOff;
+  const ArmPrompt closed = arm_prompt(model, item, arm);
+  EXPECT_EQ(text_of(closed), asked + "\n</think>\n\n");
+  EXPECT_FALSE(closed.reasoning_open);
+  arm.reasoning = Reasoning::kAuto;
+  arm.raw = true;
+  EXPECT_EQ(text_of(arm_prompt(model, item, arm)), item.question + "\nBe brief.");
+  EXPECT_FALSE(arm_prompt(model, item, arm).reasoning_open);
+}
+
+TEST(RunArm, ABlockThatTheTemplateOpenedIsReasoning) {
+  const Model model = thinking_model();
+  ArmOptions arm = arm_of("full", -1);
+  arm.generate.stop_on_loop = false;
+  arm.generate.force_ids =
+      model.tokenize("2 and 2\n</think>\n\nIt is \\boxed{4}.", /*add_special=*/false);
+  const auto split = [&] {
+    Sample out;
+    const auto items = some_problems(1);
+    run_arm(model, items, arm, [&](const Sample& sample) { out = sample; });
+    return out;
+  };
+  const Sample sample = split();
+  EXPECT_EQ(sample.reasoning, "2 and 2");
+  EXPECT_EQ(sample.answer, "It is \\boxed{4}.");
+  EXPECT_EQ(sample.extracted, "4");
+  arm.generate.force_ids = model.tokenize("It is 4.", /*add_special=*/false);
+  EXPECT_EQ(split().reasoning, "It is 4.");
+  EXPECT_EQ(split().answer, "");
+  arm.reasoning = Reasoning::kOff;
+  EXPECT_EQ(split().reasoning, "");
+  EXPECT_EQ(split().answer, "It is 4.");
+}
+
 TEST(RunArm, WhatCannotBeAskedIsNamed) {
   auto items = some_problems(3);
   items[2].question += std::string(5000, 'y');
@@ -143,9 +202,11 @@ TEST(RunArm, WhatCannotBeAskedIsNamed) {
   const auto run = [&] { run_arm(tiny_model(), items, arm, [&](const Sample&) { ++samples; }); };
   expect_error(ErrorKind::kUsage, "problem p2 is too long", run);
   arm.session.context = 0;
-  arm.session.kv_memory = std::size_t{1} << 16;
+  arm.session.kv_memory = std::size_t{1} << 19;
   items[0].question += std::string(800, '?');
-  items.resize(1);
+  std::swap(items[0], items[2]);  // the last of three: known before the first is begun
+  items[0].question.resize(20);
+  arm.batch = 1;
   expect_error(ErrorKind::kResource, "problem p0: ", run);
   EXPECT_EQ(samples, 0u);
   arm.batch = 0;

@@ -2,6 +2,8 @@
 #include "eval/sample_file.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -32,6 +34,26 @@ Sample some_sample(const std::string& id) {
   sample.seconds = 0.5;
   return sample;
 }
+
+// No file grows beyond this many bytes: what a full disk does to a write.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(std::size_t bytes) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
 
 class SampleFiles : public ::testing::Test {
  protected:
@@ -80,7 +102,7 @@ TEST_F(SampleFiles, ATornLastLineIsDropped) {
   write_two();
   const std::string whole = read_file(path());
   const std::size_t first = whole.find('\n') + 1;
-  for (const std::size_t length : {first + 1, first + 8, first + 60, whole.size() - 1}) {
+  for (const std::size_t length : {first + 1, first + 8, first + 60, whole.size() - 2}) {
     write(whole.substr(0, length));
     EXPECT_EQ(stored_ids(), Ids{"a"}) << length;
     EXPECT_EQ(read_file(path()), whole.substr(0, first)) << length;
@@ -89,11 +111,62 @@ TEST_F(SampleFiles, ATornLastLineIsDropped) {
   EXPECT_EQ(stored_ids(), (Ids{"a", "c"}));
 }
 
+TEST_F(SampleFiles, AWholeLastLineNeedsNoLineEnd) {
+  write_two();
+  std::string whole = read_file(path());
+  whole.pop_back();
+  write(whole);
+  EXPECT_EQ(stored_ids(), (Ids{"a", "b"}));
+  EXPECT_EQ(read_file(path()), whole);
+  {
+    SampleFile file(path());
+    file.append(some_sample("c"), Json::object());
+    file.append(some_sample("d"), Json::object());
+  }
+  EXPECT_EQ(stored_ids(), (Ids{"a", "b", "c", "d"}));
+  write(whole.substr(whole.find('\n') + 1));  // the only line of its file
+  EXPECT_EQ(stored_ids(), Ids{"b"});
+}
+
+TEST_F(SampleFiles, ZerosOfAPowerCutAreDropped) {
+  write_two();
+  const std::string whole = read_file(path()), zeros(5000, '\0');
+  const std::size_t first = whole.find('\n') + 1;
+  write(whole + zeros);
+  EXPECT_EQ(stored_ids(), (Ids{"a", "b"}));
+  EXPECT_EQ(read_file(path()), whole);
+  write(whole.substr(0, first + 60) + zeros);
+  EXPECT_EQ(stored_ids(), Ids{"a"});
+  EXPECT_EQ(read_file(path()), whole.substr(0, first));
+  write(whole.substr(0, whole.size() - 1) + zeros);
+  EXPECT_EQ(stored_ids(), (Ids{"a", "b"}));
+  EXPECT_EQ(read_file(path()), whole.substr(0, whole.size() - 1));
+}
+
+TEST_F(SampleFiles, AFullDiskLeavesWholeLines) {
+  write_two();
+  const std::string whole = read_file(path());
+  SampleFile file(path());
+  for (const std::size_t room : {0u, 1u, 100u}) {
+    const FileSizeLimit limit(whole.size() + room);
+    expect_error(ErrorKind::kResource, "cannot be written: File too large",
+                 [&] { file.append(some_sample("c"), Json::object()); });
+    EXPECT_EQ(read_file(path()), whole) << room;
+  }
+  file.append(some_sample("c"), Json::object());
+  EXPECT_EQ(read_file(path()).substr(0, whole.size()), whole);
+  EXPECT_EQ(read_file(path()).back(), '\n');
+}
+
 TEST_F(SampleFiles, WhatIsNoSampleFileIsLeftAlone) {
   expect_refused("notes\n", "line 1: not valid JSON");
   expect_refused("notes without a line end", "does not hold samples");
   expect_refused("{\"question\":\"q\",\"answer\":\"#### 1\"}\n", "line 1: \"arm\" is missing");
-  expect_refused("{\"question\":\"q\",\"answer\":\"#### 1\"}", "does not hold samples");
+  expect_refused("{\"question\":\"q\",\"answer\":\"#### 1\"}", "line 1: \"arm\" is missing");
+  // A problem file whose keys are in order begins as ours does.
+  expect_refused("{\"answer\":\"#### 1\",\"question\":\"q\"}", "line 1: \"arm\" is missing");
+  expect_refused(std::string(100, '\0'), "does not hold samples");
+  expect_refused(std::string("no") + '\0', "does not hold samples");
   std::filesystem::remove(path());
   write_two();
   const std::string whole = read_file(path());

@@ -56,6 +56,8 @@ TEST_F(Task, MistakesAreNamedWithTheirLine) {
   expect_refused(second(R"({"question":"q","answer":"2"})"), "line 2: \"answer\" has no \"####\"");
   expect_refused(second(R"({"question":"q","answer":"2 #### two"})"),
                  "line 2: \"answer\" has no number");
+  expect_refused(second(R"({"question":"q","answer":"#### two\n99"})"),
+                 "line 2: \"answer\" has no number");
   expect_refused(second(R"({"question":"q","answer":"2 ####"})"),
                  "line 2: \"answer\" has no number");
   expect_refused(second(R"({"question":"q","answer":"#### 2","id":1})"), "also that of line 1");
