@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Greedy decoding in llama.cpp: generate(modules, gguf, promptIds, count) -> {ids, text}.
+// Greedy decoding in llama.cpp: generate(llama, gguf, prompts, count) -> [{ids, text}], one for each
+// list of prompt ids; an answer ends after `count` ids or with the end of the turn.
 // `modules` is a node_modules folder that holds node-llama-cpp with its prebuilt binaries.
 import {createRequire} from "node:module";
 import path from "node:path";
@@ -14,19 +15,26 @@ export async function openLlama(modules) {
   });
 }
 
-export async function generate(llama, gguf, promptIds, count) {
+export async function generate(llama, gguf, prompts, count) {
   const model = await llama.loadModel({modelPath: gguf});
+  const longest = Math.max(...prompts.map((ids) => ids.length));
   const context = await model.createContext({
-    contextSize: promptIds.length + count + 8, threads: 1, flashAttention: false,
+    contextSize: longest + count + 8, threads: 1, flashAttention: false,
     experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32",
   });
-  const ids = [];
-  for await (const id of context.getSequence().evaluate(promptIds, {temperature: 0})) {
-    ids.push(id);
-    if (ids.length === count) break;
+  const sequence = context.getSequence();
+  const answers = [];
+  for (const prompt of prompts) {
+    await sequence.clearHistory();
+    const ids = [];
+    for await (const id of sequence.evaluate(prompt, {temperature: 0})) {
+      if (model.isEogToken(id)) break;
+      ids.push(id);
+      if (ids.length === count) break;
+    }
+    answers.push({ids, text: model.detokenize(ids)});
   }
-  const text = model.detokenize(ids);
   await context.dispose();
   await model.dispose();
-  return {ids, text};
+  return answers;
 }

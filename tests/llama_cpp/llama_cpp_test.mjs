@@ -5,31 +5,16 @@
 // F16 and BF16 must agree on every id, with laconic and with the reference. llama.cpp rounds
 // activations to 8 bits before a product with quantised weights and laconic does not, so Q8_0 and
 // Q4_0 must agree on the ids before rounding can tip a near tie.
-import {spawnSync} from "node:child_process";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import {generate, openLlama} from "./generate.mjs";
+import {inScratch, laconic, needLlamaCpp, skip} from "./testing.mjs";
 
-const [laconic, data, modules] = process.argv.slice(2);
+const [binary, data, modules] = process.argv.slice(2);
 const source = path.join(data, "models", "stories260K");
 
-function skip(reason) {
-  console.log(`SKIPPED: ${reason}`);
-  process.exit(77);
-}
-if (Number(process.versions.node.split(".")[0]) < 20)
-  skip(`node ${process.versions.node}; node-llama-cpp needs 20`);
+needLlamaCpp(modules);
 if (!fs.existsSync(source)) skip(`${source} is absent`);
-if (!fs.existsSync(path.join(modules, "node-llama-cpp")))
-  skip(`no node-llama-cpp in ${modules}; scripts/install-llama-cpp.sh brings it`);
-
-function run(...args) {
-  const done = spawnSync(laconic, args, {encoding: "utf8", maxBuffer: 1 << 26});
-  if (done.status !== 0)
-    throw new Error(`laconic ${args.join(" ")}: exit ${done.status}: ${done.stderr}`);
-  return done.stdout;
-}
 
 function commonPrefix(a, b) {
   let n = 0;
@@ -42,15 +27,14 @@ const count = expected.greedy_ids.length;
 const exact = {f16: true, bf16: false, q8_0: false, q4_0: false};
 const leastAgreement = {f16: count, bf16: count, q8_0: 24, q4_0: 4};
 
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "laconic-llama-cpp-"));
-let failed = 0;
-try {
-  const llama = await openLlama(modules);
+const failed = await inScratch("llama-cpp", async (scratch) => {
+  const run = laconic(binary), llama = await openLlama(modules);
+  let failures = 0;
   for (const type of Object.keys(leastAgreement)) {
     const gguf = path.join(scratch, `${type}.gguf`);
-    run("quantize", source, gguf, "--type", type);
-    const theirs = await generate(llama, gguf, expected.prompt_ids, count);
-    const ours = JSON.parse(run("run", "-m", gguf, "--ids", expected.prompt_ids.join(","), "-n",
+    run("", "quantize", source, gguf, "--type", type);
+    const [theirs] = await generate(llama, gguf, [expected.prompt_ids], count);
+    const ours = JSON.parse(run("", "run", "-m", gguf, "--ids", expected.prompt_ids.join(","), "-n",
       String(count), "--ignore-eos", "--temp", "0", "--kv-type", "f32", "-t", "1", "--json"));
     const agreed = commonPrefix(ours.ids, theirs.ids);
     let verdict = agreed >= leastAgreement[type] ? "ok" : "FAILED";
@@ -58,12 +42,11 @@ try {
     if (exact[type] && !theirs.text.startsWith(expected.greedy_text))
       verdict = "FAILED (not the reference's text)";
     if (verdict !== "ok") {
-      ++failed;
+      ++failures;
       console.log(`  ours:   ${JSON.stringify(ours.text)}\n  theirs: ${JSON.stringify(theirs.text)}`);
     }
     console.log(`${type}: ${agreed} of ${count} ids agree: ${verdict}`);
   }
-} finally {
-  fs.rmSync(scratch, {recursive: true, force: true});
-}
+  return failures;
+});
 process.exit(failed ? 1 : 0);

@@ -2,29 +2,14 @@
 // vocabulary_test.mjs LACONIC MODULES: llama.cpp cuts texts into the same ids as laconic does, for a
 // vocabulary of `laconic data vocabulary` in a GGUF that `laconic quantize` wrote. Exits with 77
 // (skipped) when node-llama-cpp is absent.
-import {spawnSync} from "node:child_process";
-import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import {openLlama} from "./generate.mjs";
+import {inScratch, laconic, needLlamaCpp} from "./testing.mjs";
 
-const [laconic, modules] = process.argv.slice(2);
+const [binary, modules] = process.argv.slice(2);
 
-function skip(reason) {
-  console.log(`SKIPPED: ${reason}`);
-  process.exit(77);
-}
-if (Number(process.versions.node.split(".")[0]) < 20)
-  skip(`node ${process.versions.node}; node-llama-cpp needs 20`);
-if (!fs.existsSync(path.join(modules, "node-llama-cpp")))
-  skip(`no node-llama-cpp in ${modules}; scripts/install-llama-cpp.sh brings it`);
-
-function run(input, ...args) {
-  const done = spawnSync(laconic, args, {input, encoding: "utf8", maxBuffer: 1 << 26});
-  if (done.status !== 0)
-    throw new Error(`laconic ${args.join(" ")}: exit ${done.status}: ${done.stderr}`);
-  return done.stdout;
-}
+needLlamaCpp(modules);
+const run = laconic(binary);
 
 // Every text comes back from `tokenize -f -` as it went in: none ends in a line break, which would
 // be taken for the end of the file's last line.
@@ -43,9 +28,8 @@ function texts() {
   ];
 }
 
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "laconic-vocabulary-"));
 let failed = 0, compared = 0;
-try {
+await inScratch("vocabulary", async (scratch) => {
   const vocabulary = path.join(scratch, "vocabulary"), model = path.join(scratch, "model");
   const gguf = path.join(scratch, "model.gguf");
   run("", "data", "vocabulary", "-n", "200", "--vocab-size", "500", "-o", vocabulary);
@@ -69,8 +53,6 @@ try {
   check("other ends", true, theirs.isEogToken(id("<|endoftext|>")));
   check("no token before a text", false, theirs.tokens.shouldPrependBosToken);
   await theirs.dispose();
-} finally {
-  fs.rmSync(scratch, {recursive: true, force: true});
-}
+});
 console.log(`${compared - failed} of ${compared} comparisons agree`);
 process.exit(failed ? 1 : 0);
