@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/fnv.h"
 
 namespace laconic {
 namespace {
@@ -21,19 +22,6 @@ constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kHeaderBytes = 48;
 constexpr std::uint64_t kNarrowVocabulary = 65536;  // ids fit into 2 bytes
 constexpr std::uint64_t kLargestVocabulary = std::uint64_t{1} << 31;
-
-class Fnv {
- public:
-  void add(std::span<const std::byte> bytes) {
-    for (const std::byte byte : bytes) {
-      state_ = (state_ ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3u;
-    }
-  }
-  std::uint64_t value() const { return state_; }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325u;
-};
 
 template <typename T>
 T load(std::span<const std::byte> bytes, std::size_t at) {
@@ -52,10 +40,10 @@ void store(std::ostream& out, T value) {
 }  // namespace
 
 std::uint64_t vocabulary_hash(std::span<const std::string> tokens) {
-  Fnv hash;
+  Fnv1a hash;
   for (const std::string& token : tokens) {
     // The end byte keeps "ab","c" apart from "a","bc".
-    hash.add(std::as_bytes(std::span(token.c_str(), token.size() + 1)));
+    hash.add(std::string_view(token.c_str(), token.size() + 1));
   }
   return hash.value();
 }
@@ -92,23 +80,30 @@ TokenShard::TokenShard(const std::filesystem::path& path) : file_(path) {
   ends_ = bytes.subspan(kHeaderBytes, texts_ * 8);
   loss_starts_ = bytes.subspan(kHeaderBytes + texts_ * 8, texts_ * 4);
   ids_ = bytes.subspan(kHeaderBytes + table_bytes);
-  std::uint64_t begin = 0;
+  std::uint64_t before = 0;
   for (std::size_t i = 0; i < texts_; ++i) {
-    if (end(i) > tokens_ || end(i) < begin + 2) {
+    if (end(i) > tokens_ || end(i) < before + 2) {
       throw_input("{}: text {} ends at token {}, after {} and of {} in all", where, i, end(i),
-                  begin, tokens_);
+                  before, tokens_);
     }
     const auto loss_start = load<std::uint32_t>(loss_starts_, i * 4);
-    if (loss_start >= end(i) - begin) {
+    if (loss_start >= end(i) - before) {
       throw_input("{}: text {} has {} tokens, learning cannot start at {}", where, i,
-                  end(i) - begin, loss_start);
+                  end(i) - before, loss_start);
     }
-    begin = end(i);
+    before = end(i);
   }
-  if (begin != tokens_) {
-    throw_input("{}: the texts end at token {} of {}", where, begin, tokens_);
+  if (before != tokens_) {
+    throw_input("{}: the texts end at token {} of {}", where, before, tokens_);
   }
-  Fnv hash;
+  for (std::size_t i = 0; i < texts_; ++i) {
+    for (std::uint64_t token = begin(i); token < end(i); ++token) {
+      if (id(token) < vocabulary_.size) continue;
+      throw_input("{}: text {} has the id {}, the vocabulary ends at {}", where, i, id(token),
+                  vocabulary_.size - 1);
+    }
+  }
+  Fnv1a hash;
   hash.add(bytes);
   content_hash_ = hash.value();
 }
@@ -117,20 +112,23 @@ std::uint64_t TokenShard::end(std::size_t text) const {
   return load<std::uint64_t>(ends_, text * 8);
 }
 
+std::uint32_t TokenShard::id(std::uint64_t token) const {
+  return id_bytes_ == 2 ? load<std::uint16_t>(ids_, token * 2)
+                        : load<std::uint32_t>(ids_, token * 4);
+}
+
+std::size_t TokenShard::length(std::size_t index) const {
+  assert(index < texts_);
+  return end(index) - begin(index);
+}
+
 ShardText TokenShard::text(std::size_t index) const {
   assert(index < texts_);
-  const std::uint64_t begin = index == 0 ? 0 : end(index - 1);
   ShardText text;
   text.loss_start = load<std::uint32_t>(loss_starts_, index * 4);
-  text.ids.reserve(end(index) - begin);
-  for (std::uint64_t i = begin; i < end(index); ++i) {
-    const std::uint32_t id =
-        id_bytes_ == 2 ? load<std::uint16_t>(ids_, i * 2) : load<std::uint32_t>(ids_, i * 4);
-    if (id >= vocabulary_.size) {
-      throw_input("{}: text {} has the id {}, the vocabulary ends at {}", path().string(), index,
-                  id, vocabulary_.size - 1);
-    }
-    text.ids.push_back(static_cast<std::int32_t>(id));
+  text.ids.reserve(length(index));
+  for (std::uint64_t token = begin(index); token < end(index); ++token) {
+    text.ids.push_back(static_cast<std::int32_t>(id(token)));
   }
   return text;
 }

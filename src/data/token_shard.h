@@ -4,9 +4,8 @@
 // Little endian, in this order: 8 bytes "LACSHARD"; u32 version (1); u32 bytes of an id (2 or 4);
 // u64 vocabulary size; u64 vocabulary hash; u64 texts; u64 tokens; u64 ends[texts], the number of
 // tokens up to and with each text; u32 loss_starts[texts], the first place of each text that is
-// learned; ids[tokens]. Reading checks all of it: the sizes against the file, the ends for their
-// order, each loss start against its text, each id against the vocabulary when its text is asked
-// for.
+// learned; ids[tokens]. Opening checks all of it: the sizes against the file, the ends for their
+// order, each loss start against its text, each id against the vocabulary.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +25,8 @@ std::uint64_t vocabulary_hash(std::span<const std::string> tokens);
 struct Vocabulary {
   std::uint64_t size = 0;
   std::uint64_t hash = 0;
+
+  bool operator==(const Vocabulary&) const = default;
 };
 
 struct ShardText {
@@ -44,10 +45,14 @@ class TokenShard {
   std::uint64_t content_hash() const { return content_hash_; }  // of the whole file
   const std::filesystem::path& path() const { return file_.path(); }
 
-  ShardText text(std::size_t index) const;  // PRECONDITION: index < texts()
+  // PRECONDITION: index < texts()
+  ShardText text(std::size_t index) const;
+  std::size_t length(std::size_t index) const;  // of its ids
 
  private:
+  std::uint64_t begin(std::size_t text) const { return text == 0 ? 0 : end(text - 1); }
   std::uint64_t end(std::size_t text) const;
+  std::uint32_t id(std::uint64_t token) const;
 
   MappedFile file_;
   Vocabulary vocabulary_;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <span>
 
 #include "base/error.h"
@@ -18,31 +19,34 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPrefix = "checkpoint-", kSuffix = ".safetensors";
-constexpr int kVersion = 1;
+constexpr std::string_view kPrefix = "checkpoint-", kSuffix = ".safetensors", kPart = ".part";
+constexpr int kVersion = 2;
 
-// Each of four lanes takes every fourth word, so that the multiplications overlap.
-class TensorHash {
+// Each of four lanes takes every fourth word, so that the multiplications overlap. A lane's step is
+// a bijection: one changed word always shows.
+class ContentHash {
  public:
   void add(std::span<const std::byte> bytes) {
-    std::size_t at = 0;
-    for (; at + 4 <= bytes.size(); at += 4) {
+    mix(0, bytes.size());  // keeps "ab", "c" apart from "a", "bc"
+    for (std::size_t at = 0; at < bytes.size(); at += 4) {
       std::uint32_t word = 0;
-      std::memcpy(&word, bytes.data() + at, 4);
-      std::uint64_t& lane = lanes_[(at / 4) % 4];
-      lane = (lane ^ word) * 0x9e3779b97f4a7c15u;
-      lane ^= lane >> 29;
+      std::memcpy(&word, bytes.data() + at, std::min<std::size_t>(4, bytes.size() - at));
+      mix((at / 4) % 4, word);
     }
-    length_ += bytes.size();
   }
+  void add(std::string_view text) { add(std::as_bytes(std::span(text.data(), text.size()))); }
   std::string text() const {
-    return fmt::format("{:016x}{:016x}{:016x}{:016x}", lanes_[0], lanes_[1], lanes_[2],
-                       lanes_[3] ^ length_);
+    return fmt::format("{:016x}{:016x}{:016x}{:016x}", lanes_[0], lanes_[1], lanes_[2], lanes_[3]);
   }
 
  private:
+  void mix(std::size_t lane, std::uint64_t word) {
+    std::uint64_t& value = lanes_[lane];
+    value = (value ^ word) * 0x9e3779b97f4a7c15u;
+    value ^= value >> 29;
+  }
+
   std::uint64_t lanes_[4] = {1, 2, 3, 4};
-  std::uint64_t length_ = 0;
 };
 
 [[noreturn]] void refuse(const fs::path& file) {
@@ -108,12 +112,26 @@ std::string metadata_value(const SafetensorsFile& file, const std::string& key) 
 
 fs::path file_name(std::uint64_t step) { return fmt::format("{}{:09}{}", kPrefix, step, kSuffix); }
 
+// Nothing for a name that is no checkpoint's.
+std::optional<std::uint64_t> step_of(std::string_view name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  if (name.size() <= kSuffix.size()) return std::nullopt;
+  const std::string digits(name.substr(0, name.size() - kSuffix.size()));
+  if (digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
+    return std::nullopt;
+  }
+  return std::stoull(digits);
+}
+
 }  // namespace
 
 void write_checkpoint(const fs::path& folder, const RunState& state, const NamedTensors& tensors) {
   std::vector<Tensor> host;  // keeps the bytes of the views alive
   std::vector<TensorView> views;
-  TensorHash hash;
+  const std::string run = state_json(state).dump();
+  ContentHash hash;
+  hash.add(run);
   for (const auto& [name, tensor] : tensors) {
     host.push_back(tensor.detach().to(torch::kCPU).contiguous());
     const Tensor& values = host.back();
@@ -122,15 +140,15 @@ void write_checkpoint(const fs::path& folder, const RunState& state, const Named
       view.shape.push_back(static_cast<std::size_t>(dim));
     view.bytes = std::as_bytes(
         std::span(values.data_ptr<float>(), static_cast<std::size_t>(values.numel())));
+    hash.add(name);
     hash.add(view.bytes);
     views.push_back(std::move(view));
   }
   const fs::path target = folder / file_name(state.step);
   fs::path part = target;
-  part += ".part";
+  part += kPart;
   try {
-    write_safetensors(part, views,
-                      {{"laconic_run", state_json(state).dump()}, {"laconic_hash", hash.text()}});
+    write_safetensors(part, views, {{"laconic_run", run}, {"laconic_hash", hash.text()}});
     sync_to_disk(part);
     fs::rename(part, target);
     sync_to_disk(folder);
@@ -150,31 +168,38 @@ void write_checkpoint(const fs::path& folder, const RunState& state, const Named
 
 std::vector<fs::path> checkpoint_files(const fs::path& folder) {
   std::map<std::uint64_t, fs::path, std::greater<>> by_step;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
-    const std::string digits =
-        name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
-    if (digits.empty() || digits.size() > 18 ||
-        digits.find_first_not_of("0123456789") != std::string::npos) {
-      continue;
+  std::error_code failure;
+  fs::directory_iterator entry(folder, failure);
+  if (failure == std::errc::no_such_file_or_directory) return {};
+  for (; !failure && entry != fs::directory_iterator(); entry.increment(failure)) {
+    if (const auto step = step_of(entry->path().filename().string())) {
+      by_step[*step] = entry->path();
     }
-    by_step[std::stoull(digits)] = entry.path();
   }
+  if (failure) throw_input("cannot read the folder {}: {}", folder.string(), failure.message());
   std::vector<fs::path> files;
   for (const auto& [step, path] : by_step) files.push_back(path);
   return files;
 }
 
+bool is_unfinished_checkpoint(std::string_view name) {
+  if (!name.ends_with(kPart)) return false;
+  name.remove_suffix(kPart.size());
+  return step_of(name).has_value();
+}
+
 RunState read_run_state(const fs::path& path) {
   const SafetensorsFile file(path);
-  RunState state = state_from_json(parse_json(metadata_value(file, "laconic_run"), path.string()),
-                                   path.string());
-  TensorHash hash;
-  for (const std::string& name : file.names()) hash.add(file.tensor(name).bytes);
+  const std::string run = metadata_value(file, "laconic_run");
+  RunState state = state_from_json(parse_json(run, path.string()), path.string());
+  ContentHash hash;
+  hash.add(run);
+  for (const std::string& name : file.names()) {
+    hash.add(name);
+    hash.add(file.tensor(name).bytes);
+  }
   if (hash.text() != metadata_value(file, "laconic_hash")) {
-    throw_input("{} is damaged: its tensors are not the ones that were written", path.string());
+    throw_input("{} is damaged: it holds not what was written", path.string());
   }
   return state;
 }

@@ -32,18 +32,10 @@ template void rms_norm_forward_rows<kThisTarget>(size_t, size_t, const float*, c
                                                  float*, float*);
 template void rms_norm_forward_rows<kThisTarget>(size_t, size_t, const float*, const float*, float,
                                                  Bf16*, float*);
-template void rms_norm_forward_rows<kThisTarget>(size_t, size_t, const Bf16*, const float*, float,
-                                                 float*, float*);
-template void rms_norm_forward_rows<kThisTarget>(size_t, size_t, const Bf16*, const float*, float,
-                                                 Bf16*, float*);
 template void rms_norm_backward_rows<kThisTarget>(size_t, size_t, const float*, const float*,
                                                   const float*, const float*, float*, float*);
 template void rms_norm_backward_rows<kThisTarget>(size_t, size_t, const float*, const float*,
                                                   const float*, const Bf16*, float*, float*);
-template void rms_norm_backward_rows<kThisTarget>(size_t, size_t, const Bf16*, const float*,
-                                                  const float*, const float*, Bf16*, float*);
-template void rms_norm_backward_rows<kThisTarget>(size_t, size_t, const Bf16*, const float*,
-                                                  const float*, const Bf16*, Bf16*, float*);
 template void norm_rope_forward_rows<kThisTarget>(const RopeShape&, const float*, const float*,
                                                   float, const float*, const float*, float*,
                                                   float*);

@@ -12,7 +12,7 @@ namespace {
 
 // Far above any published model, low enough that products of three sizes fit in 64 bits.
 constexpr std::int64_t kMostLayers = 1024, kMostHeads = 4096;
-constexpr std::int64_t kMostHeadDim = 512;  // what the kernels of the norm of heads take
+constexpr std::int64_t kMostHeadDim = 512;  // twice the widest head of a published model
 constexpr std::int64_t kMostWidth = std::int64_t{1} << 20, kMostVocab = std::int64_t{1} << 22;
 constexpr std::int64_t kMostContext = std::int64_t{1} << 28;
 

@@ -66,7 +66,7 @@ void Decoder::load_weights(const fs::path& folder) {
     if (!file.contains(name)) throw_input("{}: the tensor {} is missing", where, name);
     const TensorView view = file.tensor(name);
     if (!same_shape(view, parameter)) {
-      throw_input("{}: {} has the shape [{}], config.json asks for [{}]", where, name,
+      throw_input("{}: {} has the shape [{}], the decoder asks for [{}]", where, name,
                   fmt::join(view.shape, ", "),
                   fmt::join(parameter.sizes().begin(), parameter.sizes().end(), ", "));
     }

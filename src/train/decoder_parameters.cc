@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which parameters a decoder has, under which names, and how they begin.
 #include <cmath>
+#include <span>
 #include <string_view>
 
+#include "base/fnv.h"
 #include "train/decoder.h"
 
 namespace laconic::train {
@@ -14,17 +16,12 @@ constexpr double kDeviation = 0.02;
 // ledger problems reached a loss of 0.2 after 1.7 instead of 2.0 million tokens.
 constexpr double kHeadNorm = 2.0;
 
-// FNV-1a over the seed's bytes and the name: a parameter's values depend on nothing else.
+// Over the seed's bytes and the name: a parameter's values depend on nothing else.
 std::uint64_t key_of(std::uint64_t seed, std::string_view name) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  const auto mix = [&hash](std::uint64_t byte) { hash = (hash ^ byte) * 0x100000001b3u; };
-  for (int shift = 0; shift < 64; shift += 8) mix((seed >> shift) & 0xffu);
-  for (const char letter : name) mix(static_cast<unsigned char>(letter));
-  return hash;
-}
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+  Fnv1a hash;
+  hash.add(std::as_bytes(std::span<const std::uint64_t>(&seed, 1)));
+  hash.add(name);
+  return hash.value();
 }
 
 }  // namespace
@@ -32,14 +29,14 @@ bool ends_with(std::string_view text, std::string_view end) {
 Tensor Decoder::add_parameter(const std::string& name, std::vector<std::int64_t> shape,
                               std::uint64_t seed) {
   Tensor value = at::zeros(shape, at::kFloat);
-  if (ends_with(name, "q_norm.weight") || ends_with(name, "k_norm.weight")) {
+  if (name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight")) {
     value.fill_(kHeadNorm);
-  } else if (ends_with(name, "norm.weight")) {
+  } else if (name.ends_with("norm.weight")) {
     value.fill_(1.0);
-  } else if (!ends_with(name, ".bias")) {
+  } else if (!name.ends_with(".bias")) {
     // What a layer adds to the residual stream shrinks with their number, so that the sum does not
     // grow with depth (Radford et al. 2019, section 2.3).
-    const bool adds = ends_with(name, "o_proj.weight") || ends_with(name, "down_proj.weight");
+    const bool adds = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
     const double deviation =
         adds ? kDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers)) : kDeviation;
     value.normal_(0.0, deviation, at::detail::createCPUGenerator(key_of(seed, name)));

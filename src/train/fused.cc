@@ -47,9 +47,9 @@ class ChunkSums {
 
 }  // namespace
 
-template <typename TX, typename TY>
-void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                      float epsilon, TY* y, float* inverse_rms, SimdTarget target) {
+template <typename T>
+void rms_norm_forward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                      float epsilon, T* y, float* inverse_rms, SimdTarget target) {
   on_simd_target(target, [&](auto chosen) {
     for_each_chunk(rows, [&](std::size_t r, std::size_t count) {
       rms_norm_forward_rows<decltype(chosen)::value>(count, n, x + r * n, weight, epsilon,
@@ -58,9 +58,9 @@ void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float*
   });
 }
 
-template <typename TX, typename TY>
-void rms_norm_backward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                       const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight,
+template <typename T>
+void rms_norm_backward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                       const float* inverse_rms, const T* d_y, float* d_x, float* d_weight,
                        SimdTarget target) {
   ChunkSums sums(rows, n);
   on_simd_target(target, [&](auto chosen) {
@@ -153,15 +153,6 @@ template void rms_norm_forward(std::size_t, std::size_t, const float*, const flo
                                std::uint16_t*, float*, SimdTarget);
 template void rms_norm_backward(std::size_t, std::size_t, const float*, const float*, const float*,
                                 const std::uint16_t*, float*, float*, SimdTarget);
-template void rms_norm_forward(std::size_t, std::size_t, const std::uint16_t*, const float*, float,
-                               float*, float*, SimdTarget);
-template void rms_norm_backward(std::size_t, std::size_t, const std::uint16_t*, const float*,
-                                const float*, const float*, std::uint16_t*, float*, SimdTarget);
-template void rms_norm_forward(std::size_t, std::size_t, const std::uint16_t*, const float*, float,
-                               std::uint16_t*, float*, SimdTarget);
-template void rms_norm_backward(std::size_t, std::size_t, const std::uint16_t*, const float*,
-                                const float*, const std::uint16_t*, std::uint16_t*, float*,
-                                SimdTarget);
 template void norm_rope_forward(std::size_t, std::size_t, std::size_t, std::size_t, const float*,
                                 const float*, float, const float*, const float*, float*, float*,
                                 SimdTarget);

@@ -11,15 +11,16 @@
 
 namespace laconic::train {
 
-// y[row][n] = x[row][n] / rms(x[row]) * weight[n]; inverse_rms [rows] is kept for the gradient.
-template <typename TX, typename TY>
-void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                      float epsilon, TY* y, float* inverse_rms,
+// y[row][n] = x[row][n] / rms(x[row]) * weight[n]; inverse_rms [rows] is kept for the gradient. x
+// is the residual stream, always f32.
+template <typename T>
+void rms_norm_forward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                      float epsilon, T* y, float* inverse_rms,
                       SimdTarget target = best_simd_target());
 // d_x [rows][n] is written; d_weight [n] is added to.
-template <typename TX, typename TY>
-void rms_norm_backward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                       const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight,
+template <typename T>
+void rms_norm_backward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                       const float* inverse_rms, const T* d_y, float* d_x, float* d_weight,
                        SimdTarget target = best_simd_target());
 
 // Norm of each head (weight null: none; Qwen3 section 2 "QK-Norm"), then RoPE in the half-split
@@ -57,12 +58,12 @@ double cross_entropy_in_place(std::size_t rows, std::size_t vocab, T* logits,
 
 // The same by definition, a row at a time; sums in f64.
 namespace reference {
-template <typename TX, typename TY>
-void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                      float epsilon, TY* y, float* inverse_rms);
-template <typename TX, typename TY>
-void rms_norm_backward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                       const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight);
+template <typename T>
+void rms_norm_forward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                      float epsilon, T* y, float* inverse_rms);
+template <typename T>
+void rms_norm_backward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                       const float* inverse_rms, const T* d_y, float* d_x, float* d_weight);
 template <typename T>
 void norm_rope_forward(std::size_t rows, std::size_t heads, std::size_t head_dim,
                        std::size_t row_stride, const T* x, const float* weight, float epsilon,

@@ -47,9 +47,9 @@ LACONIC_INLINE void fetch_ahead(const RopeShape& shape, std::size_t row, const T
 
 }  // namespace
 
-template <SimdTarget kTarget, typename TX, typename TY>
-void rms_norm_forward_rows(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                           float epsilon, TY* y, float* inverse_rms) {
+template <SimdTarget kTarget, typename T>
+void rms_norm_forward_rows(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                           float epsilon, T* y, float* inverse_rms) {
   for (std::size_t r = 0; r < rows; ++r, x += n, y += n) {
     const float inverse = inverse_rms_of(n, x, epsilon);
     inverse_rms[r] = inverse;
@@ -59,9 +59,9 @@ void rms_norm_forward_rows(std::size_t rows, std::size_t n, const TX* x, const f
   }
 }
 
-template <SimdTarget kTarget, typename TX, typename TY>
-void rms_norm_backward_rows(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                            const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight) {
+template <SimdTarget kTarget, typename T>
+void rms_norm_backward_rows(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                            const float* inverse_rms, const T* d_y, float* d_x, float* d_weight) {
   for (std::size_t r = 0; r < rows; ++r)
     norm_row_backward(n, x + r * n, weight, inverse_rms[r], d_y + r * n, d_x + r * n, d_weight);
 }

@@ -43,9 +43,9 @@ double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 }  // namespace
 
-template <typename TX, typename TY>
-void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                      float epsilon, TY* y, float* inverse_rms) {
+template <typename T>
+void rms_norm_forward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                      float epsilon, T* y, float* inverse_rms) {
   for (std::size_t r = 0; r < rows; ++r) {
     const double inverse = inverse_rms_of(n, x + r * n, epsilon);
     put(inverse_rms[r], inverse);
@@ -54,9 +54,9 @@ void rms_norm_forward(std::size_t rows, std::size_t n, const TX* x, const float*
   }
 }
 
-template <typename TX, typename TY>
-void rms_norm_backward(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                       const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight) {
+template <typename T>
+void rms_norm_backward(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                       const float* inverse_rms, const T* d_y, float* d_x, float* d_weight) {
   std::vector<double> sum(n, 0.0), g(n);
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t i = 0; i < n; ++i) g[i] = value(d_y[r * n + i]);
@@ -163,14 +163,6 @@ template void rms_norm_forward(std::size_t, std::size_t, const float*, const flo
                                std::uint16_t*, float*);
 template void rms_norm_backward(std::size_t, std::size_t, const float*, const float*, const float*,
                                 const std::uint16_t*, float*, float*);
-template void rms_norm_forward(std::size_t, std::size_t, const std::uint16_t*, const float*, float,
-                               float*, float*);
-template void rms_norm_backward(std::size_t, std::size_t, const std::uint16_t*, const float*,
-                                const float*, const float*, std::uint16_t*, float*);
-template void rms_norm_forward(std::size_t, std::size_t, const std::uint16_t*, const float*, float,
-                               std::uint16_t*, float*);
-template void rms_norm_backward(std::size_t, std::size_t, const std::uint16_t*, const float*,
-                                const float*, const std::uint16_t*, std::uint16_t*, float*);
 template void norm_rope_forward(std::size_t, std::size_t, std::size_t, std::size_t, const float*,
                                 const float*, float, const float*, const float*, float*, float*);
 template void norm_rope_backward(std::size_t, std::size_t, std::size_t, std::size_t, const float*,

@@ -10,12 +10,12 @@
 
 namespace laconic::train {
 
-template <SimdTarget kTarget, typename TX, typename TY>
-void rms_norm_forward_rows(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                           float epsilon, TY* y, float* inverse_rms);
-template <SimdTarget kTarget, typename TX, typename TY>
-void rms_norm_backward_rows(std::size_t rows, std::size_t n, const TX* x, const float* weight,
-                            const float* inverse_rms, const TY* d_y, TX* d_x, float* d_weight);
+template <SimdTarget kTarget, typename T>
+void rms_norm_forward_rows(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                           float epsilon, T* y, float* inverse_rms);
+template <SimdTarget kTarget, typename T>
+void rms_norm_backward_rows(std::size_t rows, std::size_t n, const float* x, const float* weight,
+                            const float* inverse_rms, const T* d_y, float* d_x, float* d_weight);
 
 // Head h of row r lies at r * row_stride + h * head_dim on one side, packed on the other.
 struct RopeShape {

@@ -4,19 +4,25 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
 #include "train/checkpoint.h"
+#include "train/error_text.h"
+#include "train/initial_weights.h"
 #include "train/model_folder.h"
 #include "train/optimizer.h"
+#include "train/pace.h"
+#include "train/resume.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
+#include "train/run_start.h"
 
 namespace laconic::train {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Pace::Clock;
 
 constexpr std::uint64_t kLogSteps = 20;
 // A gradient that is not finite is skipped; so many in a row mean that nothing is learned any more.
@@ -24,26 +30,7 @@ constexpr int kMostSkipped = 20;
 // After a full disk: soon enough to lose little, seldom enough not to fill the terminal.
 constexpr double kRetrySeconds = 60;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 struct EvaluationStopped {};
-
-DecoderConfig decoder_config(const Recipe& recipe, const TextSource& source) {
-  Json model = recipe.model;
-  if (!model.contains("vocab_size")) model["vocab_size"] = source.vocab_size();
-  const auto config = DecoderConfig::from_json(model, "\"model\" of " + recipe.file.string());
-  if (config.vocab < static_cast<std::int64_t>(source.vocab_size())) {
-    throw_input("{}: \"model.vocab_size\" is {}, the tokenizer has {} tokens", recipe.file.string(),
-                config.vocab, source.vocab_size());
-  }
-  return config;
-}
-
-std::string machine_name(const torch::Device& device) {
-  return device.is_cpu() ? fmt::format("cpu with {} threads", at::get_num_threads()) : device.str();
-}
 
 class Run {
  public:
@@ -53,24 +40,21 @@ class Run {
         source_(source),
         options_(options),
         hooks_(hooks),
-        config_(decoder_config(recipe, source)),
+        config_(checked_config(recipe, source)),
         folder_(options.out, recipe.file),
         decoder_(config_, recipe.seed, options.device),
         optimizer_(recipe.optimizer, decoder_.parameters()) {
-    identity_ = recipe_.resolved();
-    identity_["model"] = config_.to_json();
-    if (!resume()) begin();
-    state_.recipe = identity_;
-    state_.machine = machine_name(options_.device);
+    state_ = first_state(recipe, config_, source, options.init, options.device);
+    find_place();
   }
 
   PretrainEnd go();
 
  private:
-  bool resume();
-  void take_over(RunState state, const std::filesystem::path& file);
-  void begin();
+  void find_place();
+  void train();
   void step(Stream& stream);
+  void show_progress() const;
   void log_step(double norm, double share);
   void evaluate();
   bool save_checkpoint();
@@ -91,7 +75,11 @@ class Run {
   void say(const std::string& sentence) const {
     if (hooks_.say) hooks_.say(sentence);
   }
-  double seconds() const { return seconds_before_ + seconds_since(start_); }
+  double mean_loss() const {
+    return state_.loss_steps == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                  : state_.loss_sum / static_cast<double>(state_.loss_steps);
+  }
+  double seconds() const { return seconds_before_ + pace_.seconds(); }
   NamedTensors tensors() const;
   PackedBatch to_device(TextBatch batch) const;
 
@@ -99,20 +87,20 @@ class Run {
   const TextSource& source_;
   const PretrainOptions& options_;
   const PretrainHooks& hooks_;
-  DecoderConfig config_;  // checked before the folder is made
+  DecoderConfig config_;
   RunFolder folder_;
   Decoder decoder_;
   Optimizer optimizer_;
-  Json identity_;
   RunState state_;
+  // Whether weights and state_ make a checkpoint: not in the middle of a step, nor when nothing is
+  // learned any more and the checkpoint before is worth more.
+  bool whole_ = true;
   std::optional<RunLog> log_;
   std::optional<double> held_out_;
-  std::uint64_t steps_here_ = 0, tokens_here_ = 0;
+  std::uint64_t steps_here_ = 0;
   int skipped_ = 0;
-  double seconds_before_ = 0, step_seconds_ = 0;
-  double line_seconds_ = 0;  // of the steps since the last line
-  std::uint64_t line_tokens_ = 0;
-  Clock::time_point start_ = Clock::now();
+  double seconds_before_ = 0;
+  Pace pace_;
 };
 
 NamedTensors Run::tensors() const {
@@ -123,75 +111,24 @@ NamedTensors Run::tensors() const {
   return all;
 }
 
-// The newest checkpoint that can be read.
-bool Run::resume() {
-  const auto files = checkpoint_files(folder_.path());
-  for (const auto& file : files) {
-    RunState state;
-    try {
-      state = read_run_state(file);
-    } catch (const Error& error) {
-      say(fmt::format("{}; trying the checkpoint before it", error.what()));
-      continue;
-    }
-    take_over(std::move(state), file);
-    return true;
+// At the newest checkpoint, or at the beginning.
+void Run::find_place() {
+  const auto found = resume(folder_.path(), state_, tensors(),
+                            [this](const std::string& sentence) { say(sentence); });
+  if (found) {
+    state_ = *found;
+    optimizer_.set_steps(state_.updates);
+    seconds_before_ = state_.seconds;
+  } else if (!options_.init.empty()) {
+    load_initial_weights(options_.init, recipe_.tokenizer, decoder_);
   }
-  if (!files.empty()) {
-    throw_input("{} has {} checkpoints, none of them can be read: an empty --out starts over",
-                folder_.path().string(), files.size());
-  }
-  return false;
-}
-
-void Run::take_over(RunState state, const std::filesystem::path& file) {
-  const std::string where = file.string();
-  const RecipeChanges changes = recipe_changes(state.recipe, identity_);
-  if (!changes.forbidden.empty()) {
-    throw_usage("{} is a checkpoint of another recipe: {} differs", where,
-                fmt::join(changes.forbidden, ", "));
-  }
-  if (state.source != source_.fingerprint()) {
-    throw_usage("{} is a checkpoint of another recipe: its data is \"{}\", not \"{}\"", where,
-                state.source, source_.fingerprint());
-  }
-  if (!options_.init.empty() && options_.init.string() != state.init) {
-    throw_usage("--init {} cannot take effect: the run in {} has begun {}", options_.init.string(),
-                folder_.path().string(),
-                state.init.empty() ? "with random weights" : "from " + state.init);
-  }
-  read_tensors(file, tensors());
-  optimizer_.set_steps(state.updates);
-  seconds_before_ = state.seconds;
-  log_.emplace(folder_.log(), state.step);
+  log_.emplace(folder_.log(), state_.step);
   if (const Json& line = log_->last_held_out(); !line.is_null()) {
     held_out_ = line["held_out"].value("accuracy", 0.0);
   }
-  say(fmt::format("going on from step {} of {}", state.step, where));
-  if (!changes.allowed.empty()) {
-    say(fmt::format("the recipe has changed: {}", fmt::join(changes.allowed, ", ")));
-  }
-  if (const std::string now = machine_name(options_.device); now != state.machine) {
-    say(fmt::format("the run was on {} and goes on on {}: its weights will differ by rounding",
-                    state.machine, now));
-  }
-  state_ = std::move(state);
-}
-
-void Run::begin() {
-  if (!options_.init.empty()) decoder_.load_weights(options_.init);
-  state_.init = options_.init.string();
-  state_.source = source_.fingerprint();
-  log_.emplace(folder_.log(), 0);
 }
 
 PackedBatch Run::to_device(TextBatch batch) const {
-  for (std::size_t i = 0; i + 1 < batch.starts.size(); ++i) {
-    if (const auto length = batch.starts[i + 1] - batch.starts[i]; length > config_.context) {
-      throw_input("a text of {} tokens is longer than \"max_position_embeddings\", {}", length,
-                  config_.context);
-    }
-  }
   const auto tensor = [&](const std::vector<std::int64_t>& values) {
     return torch::tensor(values, torch::kI64).to(options_.device);
   };
@@ -206,6 +143,7 @@ void Run::step(Stream& stream) {
   const double share = schedule_share(recipe_.schedule, state_.stream.tokens, recipe_.tokens);
   const Tensor loss = decoder_.loss(to_device(std::move(texts)), recipe_.precision);
   loss.backward();
+  whole_ = false;
   const double norm = optimizer_.step(share);
   if (std::isfinite(norm)) {
     skipped_ = 0;
@@ -216,39 +154,36 @@ void Run::step(Stream& stream) {
         recipe_.file.string(), kMostSkipped, state_.step);
   }
   state_.updates = optimizer_.steps();
-  state_.loss_sum += loss.item<double>();
-  ++state_.loss_steps;
+  // JSON knows no other numbers than finite ones.
+  if (const auto value = loss.item<double>(); std::isfinite(value)) {
+    state_.loss_sum += value;
+    ++state_.loss_steps;
+  }
   ++state_.step;
   ++steps_here_;
   const std::uint64_t tokens = after.tokens - state_.stream.tokens;
   state_.stream = after;
-  tokens_here_ += tokens;
-  line_tokens_ += tokens;
-  const double taken = seconds_since(begin);
-  line_seconds_ += taken;
-  step_seconds_ += taken;
-  if (hooks_.progress) {
-    const double rate = static_cast<double>(tokens_here_) / step_seconds_;
-    const auto left = static_cast<double>(recipe_.tokens - std::min(recipe_.tokens, after.tokens));
-    // Evaluations and checkpoints take their share of the time left, too.
-    const double overall = static_cast<double>(tokens_here_) / seconds_since(start_);
-    hooks_.progress({state_.step, after.tokens, recipe_.tokens,
-                     state_.loss_sum / static_cast<double>(state_.loss_steps), rate, left / overall,
-                     held_out_});
-  }
+  whole_ = true;
+  pace_.add_step(tokens, Pace::seconds_since(begin));
+  if (hooks_.progress) show_progress();
   if (state_.step % kLogSteps == 0 || finished()) log_step(norm, share);
 }
 
+void Run::show_progress() const {
+  const std::uint64_t tokens = state_.stream.tokens;
+  const std::uint64_t left = recipe_.tokens - std::min(recipe_.tokens, tokens);
+  hooks_.progress({state_.step, tokens, recipe_.tokens, mean_loss(), pace_.tokens_per_second(),
+                   pace_.seconds_for(left), held_out_});
+}
+
 void Run::log_step(double norm, double share) {
-  const nlohmann::ordered_json line = {
-      {"step", state_.step},
-      {"tokens", state_.stream.tokens},
-      {"loss", state_.loss_sum / static_cast<double>(state_.loss_steps)},
-      {"learning_rate", share * recipe_.optimizer.learning_rate},
-      {"gradient_norm", norm},
-      {"tokens_per_second", static_cast<double>(line_tokens_) / line_seconds_},
-      {"difficulty", source_.difficulty(state_.stream.tokens)},
-      {"seconds", seconds()}};
+  nlohmann::ordered_json line = {{"step", state_.step}, {"tokens", state_.stream.tokens}};
+  if (state_.loss_steps > 0) line["loss"] = mean_loss();
+  line["learning_rate"] = share * recipe_.optimizer.learning_rate;
+  if (std::isfinite(norm)) line["gradient_norm"] = norm;
+  line["tokens_per_second"] = pace_.line_tokens_per_second();
+  line["difficulty"] = source_.difficulty(state_.stream.tokens);
+  line["seconds"] = seconds();
   try {
     log_->append(line);
   } catch (const Error& error) {
@@ -256,8 +191,7 @@ void Run::log_step(double norm, double share) {
   }
   state_.loss_sum = 0;
   state_.loss_steps = 0;
-  line_seconds_ = 0;
-  line_tokens_ = 0;
+  pace_.begin_line();
 }
 
 void Run::evaluate() {
@@ -269,15 +203,15 @@ void Run::evaluate() {
     });
     held_out_ = result.accuracy();
     nlohmann::ordered_json held_out = result.to_json();
-    held_out["seconds"] = seconds_since(begin);
+    held_out["seconds"] = Pace::seconds_since(begin);
     log_->append({{"step", state_.step},
                   {"tokens", state_.stream.tokens},
                   {"held_out", std::move(held_out)},
                   {"seconds", seconds()}});
   } catch (const EvaluationStopped&) {
     return;  // due again when the run goes on
-  } catch (const Error& error) {
-    say(fmt::format("held-out accuracy is missing at step {}: {}", state_.step, error.what()));
+  } catch (const std::exception& error) {
+    say(fmt::format("held-out accuracy is missing at step {}: {}", state_.step, error_text(error)));
   }
   state_.evaluated_tokens = state_.stream.tokens;
 }
@@ -287,33 +221,43 @@ bool Run::save_checkpoint() {
   try {
     write_checkpoint(folder_.path(), state_, tensors());
     return true;
-  } catch (const Error& error) {
-    say(fmt::format("{}; the checkpoint before stays", error.what()));
+  } catch (const std::exception& error) {
+    say(fmt::format("{}; the checkpoint before stays", error_text(error)));
     return false;
   }
 }
 
-PretrainEnd Run::go() {
+void Run::train() {
   Clock::time_point saved = Clock::now();
   double wait = recipe_.checkpoint_seconds;
   std::optional<Stream> stream;
   while (true) {
     if (evaluation_due()) evaluate();
     if (finished() || told_to_stop()) break;
-    if (seconds_since(saved) >= wait && steps_here_ > 0) {
+    if (Pace::seconds_since(saved) >= wait && steps_here_ > 0) {
       wait = save_checkpoint() ? recipe_.checkpoint_seconds
                                : std::min(kRetrySeconds, recipe_.checkpoint_seconds);
       saved = Clock::now();
     }
-    if (!stream) stream.emplace(source_, recipe_.batch_tokens, state_.stream);
+    if (!stream) stream.emplace(source_, text_limits(recipe_, config_), state_.stream);
     step(*stream);
+  }
+}
+
+PretrainEnd Run::go() {
+  try {
+    train();
+  } catch (...) {
+    if (whole_ && steps_here_ > 0) save_checkpoint();
+    throw;
   }
   if (!save_checkpoint()) {
     throw_resource("the last checkpoint of {} could not be written; the one before stays",
                    folder_.path().string());
   }
   save_model();
-  return finished() ? PretrainEnd::kFinished : PretrainEnd::kStopped;
+  // A last evaluation that was stopped is still to come.
+  return finished() && !evaluation_due() ? PretrainEnd::kFinished : PretrainEnd::kStopped;
 }
 
 }  // namespace

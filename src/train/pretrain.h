@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A training run from its recipe to a Hugging Face folder.
 //
-// Promises: killed at any moment and started again, it reads the same texts in the same order and
-// ends with the same bits as an undisturbed run on the same device with the same number of threads.
-// The log and the checkpoints of a folder belong to one recipe: another one is refused, naming the
-// field. A full disk costs a checkpoint, not the run. Never prints: what it has to say goes through
-// PretrainHooks.
+// Promises: killed at any moment and started again, it reads the same texts in the same order; on
+// the CPU, with the same number of threads and the same instruction set, it ends with the same bits
+// as an undisturbed run (libtorch does not promise that of CUDA). The log and the checkpoints of a
+// folder belong to one recipe: another one is refused, naming the field. Texts too long for the
+// recipe are refused at the start as far as the source can see them. A full disk costs a
+// checkpoint, not the run; another error costs no step: a checkpoint is written before it goes on
+// to the caller. Never prints: what it has to say goes through PretrainHooks.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +44,7 @@ struct PretrainHooks {
   std::function<HeldOut(const std::filesystem::path&, const std::function<void()>&)> evaluate;
 };
 
+// kFinished: all tokens, and the last evaluation where one is due.
 enum class PretrainEnd { kFinished, kStopped };
 
 // On return OUT/model holds the model as it stands, and the newest checkpoint the same weights.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/problem_source.h"
 
+#include <limits>
+
 #include "base/error.h"
+#include "base/mix.h"
 #include "text/reasoning.h"
 
 namespace laconic::train {
@@ -19,6 +22,11 @@ std::string token_text(const TokenizerData& data, TokenId id) {
 
 // Prompts write their special tokens themselves; answers have none but </think>.
 constexpr EncodeOptions kAsWritten{.add_special = false, .parse_special = true};
+
+// Where every curriculum has come to its end.
+constexpr std::uint64_t kLate = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t kCheckedTexts = 200;
+constexpr std::uint64_t kFingerprintTexts = 16;
 
 }  // namespace
 
@@ -69,12 +77,29 @@ double ProblemSource::difficulty(std::uint64_t tokens_before) const {
   return curriculum_.difficulty(tokens_before);
 }
 
+void ProblemSource::check(const TextLimits& limits) const {
+  for (std::uint64_t i = 0; i < kCheckedTexts; ++i) {
+    const TrainingText sample = text(i, kLate);
+    check_length(sample.id, sample.ids.size(), limits);
+  }
+}
+
 Vocabulary ProblemSource::vocabulary() const {
   return {tokenizer_.vocab_size(), vocabulary_hash(tokenizer_.data().tokens)};
 }
 
 std::string ProblemSource::fingerprint() const {
-  return fmt::format("problems, vocabulary {:016x}", vocabulary().hash);
+  // The texts show what the vocabulary does not: another template, merges or generator.
+  std::uint64_t texts = 0;
+  for (const std::uint64_t tokens_before : {std::uint64_t{0}, kLate}) {
+    for (std::uint64_t i = 0; i < kFingerprintTexts; ++i) {
+      for (const std::int32_t id : text(i, tokens_before).ids) {
+        texts = mix_key({texts, static_cast<std::uint64_t>(id)});
+      }
+      texts = mix_key({texts, i});
+    }
+  }
+  return fmt::format("problems, vocabulary {:016x}, texts {:016x}", vocabulary().hash, texts);
 }
 
 }  // namespace laconic::train

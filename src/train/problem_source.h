@@ -27,6 +27,7 @@ class ProblemSource : public TextSource {
   std::size_t vocab_size() const override { return tokenizer_.vocab_size(); }
   std::string fingerprint() const override;
   double difficulty(std::uint64_t tokens_before) const override;
+  void check(const TextLimits& limits) const override;  // a sample of the largest problems
 
   Vocabulary vocabulary() const;
 

@@ -26,6 +26,12 @@ std::string duration(double seconds) {
   return fmt::format("{:.0f} s", seconds);
 }
 
+// A line that a full disk refuses is no reason to end a run.
+void write(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 std::string progress_text(const PretrainProgress& progress) {
@@ -40,7 +46,7 @@ std::string progress_text(const PretrainProgress& progress) {
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 ProgressLine::~ProgressLine() {
-  if (open_) fmt::print(stderr, "\n");
+  if (open_) write("\n");
 }
 
 void ProgressLine::show(const PretrainProgress& progress) {
@@ -50,14 +56,13 @@ void ProgressLine::show(const PretrainProgress& progress) {
   if (shown_.time_since_epoch().count() != 0 && now - shown_ < pause) return;
   shown_ = now;
   // The escape erases what a longer line left behind.
-  fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", progress_text(progress),
-             terminal_ ? "\x1b[K" : "\n");
-  std::fflush(stderr);
+  const std::string text = progress_text(progress);
+  write(terminal_ ? "\r" + text + "\x1b[K" : text + "\n");
   open_ = terminal_;
 }
 
 void ProgressLine::say(const std::string& sentence) {
-  fmt::print(stderr, "{}laconic-train: {}\n", open_ ? "\n" : "", sentence);
+  write(fmt::format("{}laconic-train: {}\n", open_ ? "\n" : "", sentence));
   open_ = false;
 }
 

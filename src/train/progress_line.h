@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far a run is, on stderr: one line that renews itself on a terminal, a line now and then in a
-// file.
+// file. Lines that cannot be written are lost without a word.
 #pragma once
 
 #include <chrono>

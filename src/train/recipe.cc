@@ -18,15 +18,15 @@ constexpr std::uint64_t kAnyNumber = std::numeric_limits<std::uint64_t>::max();
 Curriculum read_curriculum(const RecipeSection& data) {
   Curriculum curriculum;
   if (!data.has("curriculum")) return curriculum;
-  const RecipeSection section(data.object("curriculum", true), data.file(),
-                              data.place_of("curriculum"), {"start", "full_at_tokens"});
+  const RecipeSection section(data.object("curriculum"), data.file(), data.place_of("curriculum"),
+                              {"start", "full_at_tokens"});
   curriculum.start = section.number("start", {0, 1, true});
   curriculum.full_at_tokens = section.count("full_at_tokens", 1, kMostTokens);
   return curriculum;
 }
 
 DataRecipe read_data(const RecipeSection& recipe) {
-  const Json object = recipe.object("data", true);
+  const Json object = recipe.object("data");
   DataRecipe data;
   const RecipeSection any(object, recipe.file(), "data",
                           {"source", "seed", "families", "curriculum", "learn_question", "files"});
@@ -49,6 +49,10 @@ DataRecipe read_data(const RecipeSection& recipe) {
     } catch (const Error& error) {
       throw_input("{}: \"data.families\": {}", recipe.file(), error.what());
     }
+    // Twice would be another mixture, under a name that does not say so.
+    if (std::count(data.families.begin(), data.families.end(), name) > 1) {
+      throw_input("{}: \"data.families\" names \"{}\" twice", recipe.file(), name);
+    }
   }
   data.curriculum = read_curriculum(problems);
   data.learn_question = problems.flag("learn_question", false);
@@ -56,7 +60,7 @@ DataRecipe read_data(const RecipeSection& recipe) {
 }
 
 OptimizerRecipe read_optimizer(const RecipeSection& recipe) {
-  const Json object = recipe.object("optimizer", true);
+  const Json object = recipe.object("optimizer");
   const RecipeSection any(object, recipe.file(), "optimizer",
                           {"name", "learning_rate", "adamw_learning_rate", "weight_decay", "beta1",
                            "beta2", "momentum", "clip"});
@@ -79,7 +83,7 @@ OptimizerRecipe read_optimizer(const RecipeSection& recipe) {
 }
 
 Schedule read_schedule(const RecipeSection& recipe, std::uint64_t tokens) {
-  const Json object = recipe.object("schedule", true);
+  const Json object = recipe.object("schedule");
   const RecipeSection any(object, recipe.file(), "schedule",
                           {"name", "warmup_tokens", "decay_tokens", "final"});
   Schedule schedule;
@@ -90,6 +94,12 @@ Schedule read_schedule(const RecipeSection& recipe, std::uint64_t tokens) {
     RecipeSection(object, recipe.file(), "schedule", {"name", "warmup_tokens", "final"});
   }
   schedule.warmup_tokens = any.count("warmup_tokens", 0, tokens, 0);
+  if (schedule.warmup_tokens + schedule.decay_tokens > tokens) {
+    throw_input(
+        "{}: \"schedule.warmup_tokens\" and \"schedule.decay_tokens\" are {} and {}, together more "
+        "than \"tokens\", {}",
+        recipe.file(), schedule.warmup_tokens, schedule.decay_tokens, tokens);
+  }
   schedule.final = any.number("final", {0, 1}, 0.1);
   return schedule;
 }
@@ -97,7 +107,7 @@ Schedule read_schedule(const RecipeSection& recipe, std::uint64_t tokens) {
 EvaluateRecipe read_evaluate(const RecipeSection& recipe) {
   EvaluateRecipe evaluate;
   if (!recipe.has("evaluate")) return evaluate;
-  const RecipeSection section(recipe.object("evaluate", true), recipe.file(), "evaluate",
+  const RecipeSection section(recipe.object("evaluate"), recipe.file(), "evaluate",
                               {"every_tokens", "problems", "max_tokens"});
   evaluate.every_tokens = section.count("every_tokens", 1, kMostTokens);
   evaluate.problems = section.count("problems", 1, 100000, evaluate.problems);
@@ -107,7 +117,7 @@ EvaluateRecipe read_evaluate(const RecipeSection& recipe) {
 
 // The decoder reads the values; here only keys that nobody would read are refused.
 Json read_model(const RecipeSection& recipe) {
-  const Json object = recipe.object("model", true);
+  const Json object = recipe.object("model");
   RecipeSection(object, recipe.file(), "model",
                 {"model_type", "architectures", "vocab_size", "hidden_size", "num_hidden_layers",
                  "num_attention_heads", "num_key_value_heads", "head_dim", "intermediate_size",
@@ -200,7 +210,7 @@ Recipe parse_recipe(const Json& document, const std::filesystem::path& file) {
   recipe.precision = precision == "bf16" ? Precision::kBF16 : Precision::kF32;
   recipe.evaluate = read_evaluate(section);
   if (section.has("checkpoint")) {
-    const RecipeSection checkpoint(section.object("checkpoint", true), section.file(), "checkpoint",
+    const RecipeSection checkpoint(section.object("checkpoint"), section.file(), "checkpoint",
                                    {"every_seconds"});
     recipe.checkpoint_seconds = checkpoint.number("every_seconds", {0, 86400, true});
   }

@@ -115,9 +115,6 @@ std::vector<std::string> RecipeSection::texts(const char* key) const {
   return found.get<std::vector<std::string>>();
 }
 
-Json RecipeSection::object(const char* key, bool required) const {
-  if (!required && !has(key)) return Json::object();
-  return value(key);
-}
+Json RecipeSection::object(const char* key) const { return value(key); }
 
 }  // namespace laconic::train

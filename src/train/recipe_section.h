@@ -39,8 +39,7 @@ class RecipeSection {
                      std::optional<std::string> fallback = {}) const;
   bool flag(const char* key, bool fallback) const;
   std::vector<std::string> texts(const char* key) const;  // empty when the key is absent
-  // The object under `key`; an empty one when the key is absent and not required.
-  Json object(const char* key, bool required) const;
+  Json object(const char* key) const;                     // of any type: a section checks it
 
   std::string place_of(std::string_view key) const;  // "data.curriculum.start"
   const std::string& file() const { return file_; }

@@ -9,8 +9,11 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "train/checkpoint.h"
+#include "train/model_folder.h"
 
 namespace laconic::train {
 namespace {
@@ -34,12 +37,32 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
          folder.end();
 }
 
-// Names of files being written: "X.part" and "X.tmp1234".
-bool is_half_written(const fs::path& file) {
+// The X of "X.tmp1234", the name under which write_file_atomic() writes X; empty for other names.
+std::string temporary_of(const fs::path& file) {
   const std::string extension = file.extension().string();
-  return extension == ".part" ||
-         (extension.starts_with(".tmp") && extension.size() > 4 &&
-          extension.find_first_not_of("0123456789", 4) == std::string::npos);
+  const bool temporary = extension.starts_with(".tmp") && extension.size() > 4 &&
+                         extension.find_first_not_of("0123456789", 4) == std::string::npos;
+  return temporary ? file.stem().string() : std::string();
+}
+
+bool is_ours(const fs::path& file) {
+  const std::string target = temporary_of(file);
+  return is_unfinished_checkpoint(file.filename().string()) || is_unfinished_checkpoint(target) ||
+         target == "log.jsonl";
+}
+
+bool is_ours_in_model(const fs::path& file) { return is_model_file(temporary_of(file)); }
+
+// Removes the regular files that `ours` names. What cannot be removed does no harm.
+void remove_unfinished(const fs::path& folder, bool (*ours)(const fs::path&)) {
+  std::error_code ignored;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (fs::is_regular_file(entry.symlink_status(ignored)) && ours(entry.path())) {
+      files.push_back(entry.path());
+    }
+  }
+  for (const fs::path& file : files) fs::remove(file, ignored);
 }
 
 }  // namespace
@@ -58,14 +81,15 @@ RunFolder::RunFolder(const fs::path& folder, const fs::path& recipe) : path_(fol
   if (lock_ < 0) throw_resource("cannot write {}: {}", lock.string(), std::strerror(errno));
   // The system gives the lock back when the process ends, however it ends.
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
     ::close(lock_);
+    if (reason != EWOULDBLOCK) {
+      throw_resource("cannot lock {}: {}", lock.string(), std::strerror(reason));
+    }
     throw_usage("--out {} is in use by another process: one run at a time", path_.string());
   }
-  for (const fs::path& place : {path_, model()}) {
-    for (const auto& entry : fs::directory_iterator(place, failure)) {
-      if (is_half_written(entry.path())) fs::remove_all(entry.path(), failure);
-    }
-  }
+  remove_unfinished(path_, is_ours);
+  remove_unfinished(model(), is_ours_in_model);
 }
 
 RunFolder::~RunFolder() { ::close(lock_); }

@@ -8,9 +8,9 @@ namespace laconic::train {
 
 class RunFolder {
  public:
-  // Makes the folder where it is absent, locks it, and removes what a killed process left half
-  // written. Error(kUsage) when it lies in the git clone that holds `recipe` (checkpoints are large
-  // and change all the time), and when another process has it.
+  // Makes the folder where it is absent, locks it, and removes the files of ours that a killed
+  // process left half written. Error(kUsage) when it lies in the git clone that holds `recipe`
+  // (checkpoints are large and change all the time), and when another process has it.
   RunFolder(const std::filesystem::path& folder, const std::filesystem::path& recipe);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;

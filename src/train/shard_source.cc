@@ -10,7 +10,7 @@ namespace laconic::train {
 ShardSource::ShardSource(std::span<const std::filesystem::path> files) {
   for (const auto& file : files) {
     TokenShard shard(file);
-    if (!shards_.empty() && shard.vocabulary().hash != vocabulary().hash) {
+    if (!shards_.empty() && shard.vocabulary() != vocabulary()) {
       throw_input("{} was made with another vocabulary than {}", file.string(),
                   shards_.front().path().string());
     }
@@ -24,8 +24,19 @@ TrainingText ShardSource::text(std::uint64_t index, std::uint64_t) const {
   std::size_t file = 0;
   for (; place >= shards_[file].texts(); ++file) place -= shards_[file].texts();
   ShardText text = shards_[file].text(place);
-  return {fmt::format("{} of {}", place, shards_[file].path().string()), std::move(text.ids),
-          text.loss_start};
+  return {name(file, place), std::move(text.ids), text.loss_start};
+}
+
+std::string ShardSource::name(std::size_t file, std::size_t place) const {
+  return fmt::format("{} of {}", place, shards_[file].path().string());
+}
+
+void ShardSource::check(const TextLimits& limits) const {
+  for (std::size_t file = 0; file < shards_.size(); ++file) {
+    for (std::size_t place = 0; place < shards_[file].texts(); ++place) {
+      check_length(name(file, place), shards_[file].length(place), limits);
+    }
+  }
 }
 
 std::string ShardSource::fingerprint() const {

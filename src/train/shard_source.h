@@ -23,10 +23,13 @@ class ShardSource : public TextSource {
   TrainingText text(std::uint64_t index, std::uint64_t tokens_before) const override;
   std::size_t vocab_size() const override { return shards_.front().vocabulary().size; }
   std::string fingerprint() const override;
+  void check(const TextLimits& limits) const override;  // all texts
 
   const Vocabulary& vocabulary() const { return shards_.front().vocabulary(); }
 
  private:
+  std::string name(std::size_t file, std::size_t place) const;
+
   std::vector<TokenShard> shards_;
   std::uint64_t texts_ = 0;
 };

@@ -21,4 +21,16 @@ SimdTarget best_simd_target() {
   return best;
 }
 
+const char* simd_target_name(SimdTarget target) {
+  switch (target) {
+    case SimdTarget::kAvx2:
+      return "AVX2";
+    case SimdTarget::kAvx512:
+      return "AVX-512";
+    case SimdTarget::kBaseline:
+      break;
+  }
+  return "baseline";
+}
+
 }  // namespace laconic::train

@@ -23,6 +23,7 @@ inline constexpr bool kHasAvxTargets = false;
 // Those that this build holds and this CPU runs, best last.
 std::vector<SimdTarget> available_simd_targets();
 SimdTarget best_simd_target();
+const char* simd_target_name(SimdTarget target);
 
 // Calls body(std::integral_constant<SimdTarget, target>).
 template <typename Body>

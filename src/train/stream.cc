@@ -22,7 +22,20 @@ void append(const TrainingText& text, TextBatch& batch) {
 
 double TextSource::difficulty(std::uint64_t) const { return 1.0; }
 
-TextBatch next_batch(const TextSource& source, std::size_t batch_tokens, const StreamState& from) {
+void TextSource::check(const TextLimits&) const {}
+
+void check_length(const std::string& id, std::size_t tokens, const TextLimits& limits) {
+  if (tokens > limits.batch_tokens) {
+    throw_input("the text {} has {} tokens, but a batch holds {}: raise \"batch_tokens\"", id,
+                tokens, limits.batch_tokens);
+  }
+  if (tokens > limits.context) {
+    throw_input("the text {} has {} tokens, more than \"max_position_embeddings\", {}", id, tokens,
+                limits.context);
+  }
+}
+
+TextBatch next_batch(const TextSource& source, const TextLimits& limits, const StreamState& from) {
   TextBatch batch;
   batch.starts.push_back(0);
   batch.after = from;
@@ -31,25 +44,22 @@ TextBatch next_batch(const TextSource& source, std::size_t batch_tokens, const S
     if (text.loss_start >= text.ids.size() || text.ids.size() < 2) {
       throw_input("the text {} has nothing to learn", text.id);
     }
-    if (text.ids.size() > batch_tokens) {
-      throw_input("the text {} has {} tokens, but a batch holds {}: raise \"batch_tokens\"",
-                  text.id, text.ids.size(), batch_tokens);
-    }
-    if (batch.ids.size() + text.ids.size() > batch_tokens) return batch;
+    check_length(text.id, text.ids.size(), limits);
+    if (batch.ids.size() + text.ids.size() > limits.batch_tokens) return batch;
     append(text, batch);
     ++batch.after.next_text;
     batch.after.tokens += text.ids.size();
   }
 }
 
-Stream::Stream(const TextSource& source, std::size_t batch_tokens, const StreamState& from)
-    : source_(source), batch_tokens_(batch_tokens) {
+Stream::Stream(const TextSource& source, const TextLimits& limits, const StreamState& from)
+    : source_(source), limits_(limits) {
   begin(from);
 }
 
 void Stream::begin(const StreamState& from) {
-  ahead_ = std::async(std::launch::async,
-                      [this, from] { return next_batch(source_, batch_tokens_, from); });
+  ahead_ =
+      std::async(std::launch::async, [this, from] { return next_batch(source_, limits_, from); });
 }
 
 TextBatch Stream::next() {

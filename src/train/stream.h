@@ -4,12 +4,13 @@
 // Text i of a run is a pure function of i and of the tokens before it (which set the curriculum's
 // difficulty), so the whole state is two numbers, and a run that resumes reads what an undisturbed
 // one reads. Texts are taken in order while they fit; the first that does not fit opens the next
-// batch. A text that is longer than a batch is refused by its id.
+// batch. A text that is longer than a batch or than the model's context is refused by its id.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <future>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,15 @@ struct TrainingText {
   std::size_t loss_start = 0;     // first place in `ids` that is learned
 };
 
+// How long a text may be.
+struct TextLimits {
+  std::size_t batch_tokens = 0;
+  std::size_t context = std::numeric_limits<std::size_t>::max();  // max_position_embeddings
+};
+
+// Error(kInput) names the text and the recipe's field that is too small for it.
+void check_length(const std::string& id, std::size_t tokens, const TextLimits& limits);
+
 class TextSource {
  public:
   virtual ~TextSource() = default;
@@ -31,6 +41,9 @@ class TextSource {
   virtual std::string fingerprint() const = 0;
   // Share of the full difficulty at this place; 1 where the source knows none.
   virtual double difficulty(std::uint64_t tokens_before) const;
+  // Refuses texts beyond `limits`, as many as can be seen before the run: all of them, some, or
+  // none. The batches refuse the others.
+  virtual void check(const TextLimits& limits) const;
 };
 
 struct StreamState {
@@ -47,18 +60,18 @@ struct TextBatch {
   StreamState after;                                  // where the next batch begins
 };
 
-TextBatch next_batch(const TextSource& source, std::size_t batch_tokens, const StreamState& from);
+TextBatch next_batch(const TextSource& source, const TextLimits& limits, const StreamState& from);
 
 // Makes one batch ahead on a thread of its own, so that a fast device does not wait for texts.
 class Stream {
  public:
-  Stream(const TextSource& source, std::size_t batch_tokens, const StreamState& from);
+  Stream(const TextSource& source, const TextLimits& limits, const StreamState& from);
   TextBatch next();
 
  private:
   void begin(const StreamState& from);
   const TextSource& source_;
-  std::size_t batch_tokens_;
+  TextLimits limits_;
   std::future<TextBatch> ahead_;
 };
 

@@ -64,12 +64,28 @@ class TensorMemory final : public c10::Allocator {
         same.pop_back();
       }
     }
-    if (block == nullptr && ::posix_memalign(&block, kAlignment, size + kAlignment) != 0) {
-      throw std::bad_alloc();
-    }
+    if (block == nullptr) block = fresh_block(size);
     std::memcpy(block, &size, sizeof(size));
     void* data = static_cast<std::byte*>(block) + kAlignment;
     return {data, data, &give_back, cpu};
+  }
+
+  static void* fresh_block(std::size_t size) {
+    void* block = nullptr;
+    if (::posix_memalign(&block, kAlignment, size + kAlignment) == 0) return block;
+    // What waits may be of other sizes than what is wanted.
+    free_waiting();
+    if (::posix_memalign(&block, kAlignment, size + kAlignment) == 0) return block;
+    throw std::bad_alloc();
+  }
+
+  static void free_waiting() {
+    Waiting& all = waiting();
+    const std::lock_guard lock(all.mutex);
+    for (const auto& [size, blocks] : all.blocks) {
+      for (void* block : blocks) std::free(block);
+    }
+    all.blocks.clear();
   }
 
   static void give_back(void* data) {

@@ -14,7 +14,8 @@ std::unique_ptr<TextSource> make_source(const Recipe& recipe) {
   }
   auto source = std::make_unique<ShardSource>(recipe.data.files);
   const Tokenizer tokenizer = Tokenizer::from_directory(recipe.tokenizer);
-  if (vocabulary_hash(tokenizer.data().tokens) != source->vocabulary().hash) {
+  const Vocabulary vocabulary{tokenizer.vocab_size(), vocabulary_hash(tokenizer.data().tokens)};
+  if (vocabulary != source->vocabulary()) {
     throw_input("{} was made with another vocabulary than that of {}",
                 recipe.data.files.front().string(), recipe.tokenizer.string());
   }

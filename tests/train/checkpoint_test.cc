@@ -119,18 +119,43 @@ TEST(Checkpoint, NoticesAnyChangedOrMissingByte) {
   write_checkpoint(folder.path(), some_state(1), some_tensors());
   const auto file = checkpoint_files(folder.path())[0];
   const std::string whole = read_file(file);
-  for (std::size_t back = 1; back <= 22 * sizeof(float); back += 5) {
-    std::string damaged = whole;
-    damaged[damaged.size() - back] = static_cast<char>(damaged[damaged.size() - back] ^ 0x10);
-    write_file_atomic(file, damaged);
-    expect_error([&] { read_run_state(file); }, ErrorKind::kInput,
-                 {"checkpoint-000000001", "damaged"});
+  // Header and values alike.
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    for (const int change : {0x01, 0x10}) {
+      SCOPED_TRACE(at);
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ change);
+      write_file_atomic(file, damaged);
+      expect_error([&] { read_run_state(file); }, ErrorKind::kInput, {"checkpoint-000000001"});
+    }
   }
   for (const std::size_t size :
        {whole.size() - 1, whole.size() / 2, std::size_t{4}, std::size_t{0}}) {
     write_file_atomic(file, whole.substr(0, size));
     expect_error([&] { read_run_state(file); }, ErrorKind::kInput, {"checkpoint-000000001"});
   }
+}
+
+TEST(Checkpoint, AChangedPlaceInTheTextsIsNoticed) {
+  const TemporaryFolder folder;
+  write_checkpoint(folder.path(), some_state(1), some_tensors());
+  const auto file = checkpoint_files(folder.path())[0];
+  std::string changed = read_file(file);
+  const std::string place = R"(\"next_text\":11)";
+  const std::size_t at = changed.find(place);
+  ASSERT_NE(at, std::string::npos);
+  changed[at + place.size() - 1] = '2';
+  write_file_atomic(file, changed);
+  expect_error([&] { read_run_state(file); }, ErrorKind::kInput,
+               {"checkpoint-000000001", "damaged"});
+}
+
+TEST(Checkpoint, AFolderThatCannotBeReadIsNotAnEmptyOne) {
+  const TemporaryFolder folder;
+  EXPECT_TRUE(checkpoint_files(folder / "absent").empty());
+  write_file_atomic(folder / "file", "x");
+  expect_error([&] { checkpoint_files(folder / "file"); }, ErrorKind::kInput,
+               {"cannot read the folder", "/file"});
 }
 
 TEST(Checkpoint, AFullDiskLeavesTheOldOneAndNothingElse) {

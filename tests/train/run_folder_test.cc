@@ -49,18 +49,29 @@ TEST(RunFolder, ASymbolicLinkIntoTheCloneIsInside) {
 TEST(RunFolder, RemovesWhatWasLeftHalfWritten) {
   const TemporaryFolder place;
   fs::create_directories(place / "run/model");
-  for (const char* name : {"checkpoint-000000001.safetensors.part", "log.jsonl.tmp12",
-                           "model/model.safetensors.tmp345"}) {
-    write_file_atomic(place.path() / "run" / name, "half");
-  }
-  write_file_atomic(place / "run/log.jsonl", "");
-  write_file_atomic(place / "run/notes.tmp", "mine");
+  const auto ours = {"checkpoint-000000001.safetensors.part",
+                     "checkpoint-000000002.safetensors.part.tmp7", "log.jsonl.tmp12",
+                     "model/model.safetensors.tmp345", "model/chat_template.jinja.tmp1"};
+  for (const char* name : ours) write_file_atomic(place.path() / "run" / name, "half");
   const RunFolder folder(place / "run", place / "recipe.json");
-  EXPECT_FALSE(fs::exists(place / "run/checkpoint-000000001.safetensors.part"));
-  EXPECT_FALSE(fs::exists(place / "run/log.jsonl.tmp12"));
-  EXPECT_FALSE(fs::exists(place / "run/model/model.safetensors.tmp345"));
-  EXPECT_TRUE(fs::exists(folder.log()));
-  EXPECT_TRUE(fs::exists(place / "run/notes.tmp"));
+  for (const char* name : ours) EXPECT_FALSE(fs::exists(place.path() / "run" / name)) << name;
+}
+
+TEST(RunFolder, LeavesWhatIsNotItsOwn) {
+  const TemporaryFolder place;
+  fs::create_directories(place / "run/model");
+  const auto foreign = {"log.jsonl",        "notes.tmp",
+                        "film.part",        "checkpoint-best.safetensors.part",
+                        "draft.tmp12",      "model.safetensors.tmp1",
+                        "model/film.part",  "model/log.jsonl.tmp1",
+                        "model/notes.tmp3", "checkpoint-000000003.safetensors.tmp"};
+  for (const char* name : foreign) write_file_atomic(place.path() / "run" / name, "mine");
+  fs::create_directories(place / "run/checkpoint-000000001.safetensors.part/inside");
+  fs::create_symlink(place / "run/film.part", place / "run/log.jsonl.tmp5");
+  const RunFolder folder(place / "run", place / "recipe.json");
+  for (const char* name : foreign) EXPECT_TRUE(fs::exists(place.path() / "run" / name)) << name;
+  EXPECT_TRUE(fs::exists(place / "run/checkpoint-000000001.safetensors.part/inside"));
+  EXPECT_TRUE(fs::is_symlink(place / "run/log.jsonl.tmp5"));
 }
 
 TEST(RunFolder, AFileInItsPlaceIsNamed) {

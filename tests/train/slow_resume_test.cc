@@ -1,68 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tool itself: killed without warning, told to stop, started twice.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <csignal>
 #include <random>
 #include <thread>
 
 #include "base/file.h"
+#include "child.h"
 #include "data/bpe_trainer.h"
 #include "data/token_shard.h"
 #include "test_paths.h"
 #include "text/tokenizer.h"
 #include "train/checkpoint.h"
 
-namespace laconic::train {
+namespace laconic::train::test {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::chrono_literals;
-
-const fs::path& tool() {
-  static const fs::path path = std::string(LACONIC_BINARY) + "-train";
-  return path;
-}
-
-class Child {
- public:
-  Child(const std::vector<std::string>& arguments, const fs::path& errors) {
-    std::vector<std::string> all = {tool().string()};
-    all.insert(all.end(), arguments.begin(), arguments.end());
-    std::vector<char*> raw;
-    for (std::string& argument : all) raw.push_back(argument.data());
-    raw.push_back(nullptr);
-    id_ = ::fork();
-    if (id_ == 0) {
-      const int file = ::open(errors.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-      ::dup2(file, STDERR_FILENO);
-      ::execv(raw[0], raw.data());
-      ::_exit(127);
-    }
-  }
-  void signal(int number) const { ::kill(id_, number); }
-  bool ended() {
-    if (!status_ && ::waitpid(id_, &raw_status_, WNOHANG) == id_) status_ = raw_status_;
-    return status_.has_value();
-  }
-  // The exit code, or -1 after a signal.
-  int wait() {
-    if (!status_) {
-      ::waitpid(id_, &raw_status_, 0);
-      status_ = raw_status_;
-    }
-    return WIFEXITED(*status_) ? WEXITSTATUS(*status_) : -1;
-  }
-
- private:
-  pid_t id_ = -1;
-  int raw_status_ = 0;
-  std::optional<int> status_;
-};
 
 class SlowResume : public ::testing::Test {
  protected:
@@ -87,7 +42,7 @@ class SlowResume : public ::testing::Test {
     write_token_shard(place_ / "texts.shard",
                       {tokenizer.vocab_size(), vocabulary_hash(tokenizer.data().tokens)}, texts);
     write_file_atomic(place_ / "recipe.json", R"({
-      "name": "little", "tokenizer": ".", "batch_tokens": 128, "tokens": 40000,
+      "name": "little", "tokenizer": ".", "batch_tokens": 128, "tokens": 120000,
       "model": {"model_type": "qwen3", "hidden_size": 32, "num_hidden_layers": 2,
                 "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
                 "intermediate_size": 64, "max_position_embeddings": 64, "rope_theta": 10000.0,
@@ -122,13 +77,16 @@ class SlowResume : public ::testing::Test {
 
 TEST_F(SlowResume, KilledTenTimesItEndsWithTheBitsOfAnUndisturbedRun) {
   ASSERT_EQ(start("whole").wait(), 0) << said("whole");
-  std::mt19937 random(std::random_device{}());
+  const auto seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
   for (int kills = 0; kills < 10; ++kills) {
     Child child = start("killed");
     await_progress(child, "killed");
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 60000));
+    ASSERT_FALSE(child.ended()) << "before kill " << kills << ": " << said("killed");
     child.signal(SIGKILL);
-    child.wait();
+    EXPECT_EQ(child.wait(), -1);
   }
   ASSERT_EQ(start("killed").wait(), 0) << said("killed");
   EXPECT_NE(said("killed").find("going on from step"), std::string::npos);
@@ -164,4 +122,4 @@ TEST_F(SlowResume, ShardsOfAnotherVocabularyAreRefused) {
 }
 
 }  // namespace
-}  // namespace laconic::train
+}  // namespace laconic::train::test

@@ -43,7 +43,7 @@ class FixedSource : public TextSource {
 
 TEST(NextBatch, LearnsTheAnswerAndNeverAcrossTexts) {
   const FixedSource source({1, 2, 3, 4, 5}, 3);
-  const TextBatch batch = next_batch(source, 12, {});
+  const TextBatch batch = next_batch(source, {12}, {});
   EXPECT_EQ(batch.ids, (std::vector<std::int64_t>{1, 2, 3, 4, 5, 1, 2, 3, 4, 5}));
   EXPECT_EQ(batch.targets, (std::vector<std::int64_t>{-1, -1, 4, 5, -1, -1, -1, 4, 5, -1}));
   EXPECT_EQ(batch.positions, (std::vector<std::int64_t>{0, 1, 2, 3, 4, 0, 1, 2, 3, 4}));
@@ -52,22 +52,27 @@ TEST(NextBatch, LearnsTheAnswerAndNeverAcrossTexts) {
 }
 
 TEST(NextBatch, LearnsThePromptToo) {
-  const TextBatch batch = next_batch(FixedSource({1, 2, 3}, 0), 3, {});
+  const TextBatch batch = next_batch(FixedSource({1, 2, 3}, 0), {3}, {});
   EXPECT_EQ(batch.targets, (std::vector<std::int64_t>{2, 3, -1}));
 }
 
 TEST(NextBatch, RefusesATextThatFitsNoBatch) {
   test::expect_error(
       [] {
-        next_batch(FixedSource({1, 2, 3, 4, 5}, 1), 4, {});
+        next_batch(FixedSource({1, 2, 3, 4, 5}, 1), {4}, {});
       },
       ErrorKind::kInput, {"the text", "5 tokens", "4", "batch_tokens"});
+  test::expect_error(
+      [] {
+        next_batch(FixedSource({1, 2, 3, 4, 5}, 1), {8, 4}, {});
+      },
+      ErrorKind::kInput, {"the text", "5 tokens", "4", "max_position_embeddings"});
 }
 
 TEST(NextBatch, RefusesATextWithoutAnythingToLearn) {
   test::expect_error(
       [] {
-        next_batch(FixedSource({1, 2}, 2), 4, {});
+        next_batch(FixedSource({1, 2}, 2), {4}, {});
       },
       ErrorKind::kInput, {"nothing to learn"});
 }
@@ -76,12 +81,12 @@ RC_GTEST_PROP(StreamProperty, ReadsEveryTextOnceInOrderFromAnyState, ()) {
   const CountingSource source(20);
   const auto batch_tokens = *rc::gen::inRange<std::size_t>(20, 100);
   const auto batches = *rc::gen::inRange<std::size_t>(1, 20);
-  Stream stream(source, batch_tokens, {});
+  Stream stream(source, {batch_tokens}, {});
   StreamState state;
   std::uint64_t text = 0, tokens = 0;
   for (std::size_t i = 0; i < batches; ++i) {
     const TextBatch batch = stream.next();
-    RC_ASSERT(next_batch(source, batch_tokens, state).ids == batch.ids);
+    RC_ASSERT(next_batch(source, {batch_tokens}, state).ids == batch.ids);
     RC_ASSERT(batch.ids.size() <= batch_tokens);
     RC_ASSERT(batch.starts.size() >= 2u);
     for (std::size_t t = 0; t + 1 < batch.starts.size(); ++t) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "data/vocabulary_folder.h"
 #include "expect_error.h"
@@ -104,10 +106,50 @@ TEST_F(TextSources, ShardsGoOnInTheNextFileAndFromTheStart) {
 
 TEST_F(TextSources, ShardsOfDifferentVocabulariesDoNotMix) {
   write_token_shard(place_ / "a", {400, 5}, std::vector<ShardText>{{{1, 2}, 1}});
-  write_token_shard(place_ / "b", {400, 6}, std::vector<ShardText>{{{1, 2}, 1}});
   const std::vector<std::filesystem::path> files = {place_ / "a", place_ / "b"};
-  expect_error([&] { const ShardSource source(files); }, ErrorKind::kInput,
-               {"/b", "another vocabulary", "/a"});
+  for (const Vocabulary& other : {Vocabulary{400, 6}, Vocabulary{401, 5}}) {
+    write_token_shard(place_ / "b", other, std::vector<ShardText>{{{1, 2}, 1}});
+    expect_error([&] { const ShardSource source(files); }, ErrorKind::kInput,
+                 {"/b", "another vocabulary", "/a"});
+  }
+}
+
+TEST_F(TextSources, AllTextsOfShardsAreMeasured) {
+  write_token_shard(place_ / "a", {400, 5},
+                    std::vector<ShardText>{{{1, 2}, 1}, {{3, 4, 5, 6}, 2}, {{6, 7}, 1}});
+  const std::vector<std::filesystem::path> files = {place_ / "a"};
+  const ShardSource source(files);
+  source.check({4, 4});
+  expect_error(
+      [&] {
+        source.check({3, 9});
+      },
+      ErrorKind::kInput, {"1 of ", "4 tokens", "\"batch_tokens\""});
+  expect_error(
+      [&] {
+        source.check({9, 3});
+      },
+      ErrorKind::kInput, {"1 of ", "4 tokens", "\"max_position_embeddings\", 3"});
+}
+
+TEST_F(TextSources, ProblemsAreMeasuredAtFullDifficulty) {
+  recipe_.curriculum = {0.1, 1000};
+  const ProblemSource source(recipe_, words());
+  std::size_t early = 0;
+  for (std::uint64_t i = 0; i < 200; ++i) early = std::max(early, source.text(i, 0).ids.size());
+  source.check({100000, 100000});
+  expect_error(
+      [&] {
+        source.check({100000, early});
+      },
+      ErrorKind::kInput, {"-train-9-", "max_position_embeddings"});
+}
+
+TEST_F(TextSources, TheFingerprintKnowsTheTexts) {
+  const std::string before = ProblemSource(recipe_, words()).fingerprint();
+  EXPECT_EQ(ProblemSource(recipe_, words()).fingerprint(), before);
+  change_config("chat_template", "<|im_start|>ask {{ messages[0].content }}<think>\n");
+  EXPECT_NE(ProblemSource(recipe_, words()).fingerprint(), before);
 }
 
 TEST_F(TextSources, AShardOfAProblemSourceReadsTheSame) {
@@ -128,8 +170,11 @@ TEST_F(TextSources, AShardOfAProblemSourceReadsTheSame) {
     EXPECT_EQ(shards->text(i, 0).ids, problems.text(i, 0).ids);
     EXPECT_EQ(shards->text(i, 0).loss_start, problems.text(i, 0).loss_start);
   }
-  write_token_shard(place_ / "a", {400, 1}, texts);
-  expect_error([&] { make_source(recipe); }, ErrorKind::kInput, {"another vocabulary", "words"});
+  const Vocabulary own = problems.vocabulary();
+  for (const Vocabulary& other : {Vocabulary{own.size, 1}, Vocabulary{own.size + 1, own.hash}}) {
+    write_token_shard(place_ / "a", other, texts);
+    expect_error([&] { make_source(recipe); }, ErrorKind::kInput, {"another vocabulary", "words"});
+  }
 }
 
 }  // namespace
