@@ -100,7 +100,7 @@ std::size_t checked_account(const Question& q) {
   return q.asked == Asked::kEarly ? q.second : q.first;
 }
 
-// The check names a balance and goes on with the entry that found it: no balance may come twice.
+// The check goes from a balance to the change that begins with it: no balance may come twice.
 bool balances_differ(const Ledger& ledger, std::size_t account) {
   std::vector<std::int64_t> all = {ledger.start[account]};
   for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
@@ -222,8 +222,10 @@ std::string reasoning_text(const Ledger& ledger, const Question& q, const std::s
     out += ".\n";
   }
   const std::size_t checked = checked_account(q);
-  out += fmt::format("Wait, let me check {}. {} starts with {}.\n", ledger.names[checked],
-                     ledger.names[checked], ledger.start[checked]);
+  // The end is named first: the check is done where it is reached.
+  out += fmt::format("Wait, let me check {}. {} starts with {} and ends with {}.\n",
+                     ledger.names[checked], ledger.names[checked], ledger.start[checked],
+                     ledger.end(checked));
   for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
     if (!touches(ledger.entries[i], checked)) continue;
     out += fmt::format("{} {}.\n", ledger.names[checked], change_text(ledger, i, checked));

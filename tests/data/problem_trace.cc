@@ -206,7 +206,7 @@ void check_ledger(const Problem& problem, Lines& lines) {
     lines.expect_line(line + ".");
   }
   const Words words = lines.take();
-  const auto opening = match(words, "Wait let me check $ $ starts with #");
+  const auto opening = match(words, "Wait let me check $ $ starts with # and ends with #");
   lines.expect(opening.has_value(), "no check");
   const std::string_view checked = (*opening)[0];
   // The early balance is looked up, never worked out again.
@@ -215,6 +215,7 @@ void check_ledger(const Problem& problem, Lines& lines) {
                "a check of another account");
   std::int64_t balance = story.start.at(checked);
   lines.expect((*opening)[2] == number(balance), "another start");
+  lines.expect((*opening)[3] == number(story.end.at(checked)), "another end");
   std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < story.entries.size(); ++i) {
     for (const auto& [name, gain] : story.entries[i].changes) {
