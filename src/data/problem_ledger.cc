@@ -2,16 +2,19 @@
 // Bookkeeping of several named accounts through many small entries.
 //
 // The reasoning writes each entry again with the balances that it changes, so that a balance stands
-// where it last changed, often far back; then it follows one account alone as a check, from each
-// balance to the change that begins with it, and looks up what was asked.
+// where it last changed, often far back; then it takes the last entries back as a check, and looks
+// up what was asked.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "data/problem_families.h"
 
 namespace laconic {
 namespace {
+
+constexpr std::size_t kCheckedEntries = 3;
 
 enum class EntryKind { kPays, kEarns, kSpends };
 enum class Asked { kBalance, kTogether, kDifference, kEarly };
@@ -95,28 +98,12 @@ Ledger draw_ledger(ProblemDraw& draw, double difficulty, std::size_t accounts, s
   return ledger;
 }
 
-// The account that the check follows: never the early balance, which is looked up once.
-std::size_t checked_account(const Question& q) {
-  return q.asked == Asked::kEarly ? q.second : q.first;
-}
-
-// The check goes from a balance to the change that begins with it: no balance may come twice.
-bool balances_differ(const Ledger& ledger, std::size_t account) {
-  std::vector<std::int64_t> all = {ledger.start[account]};
-  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
-    if (touches(ledger.entries[i], account)) all.push_back(ledger.balances[i][account]);
-  }
-  std::sort(all.begin(), all.end());
-  return std::adjacent_find(all.begin(), all.end()) == all.end();
-}
-
 bool makes_sense(const Ledger& ledger, const Question& q) {
   const auto moves = [&](std::size_t account) {
     return std::any_of(ledger.entries.begin(), ledger.entries.end(),
                        [&](const Entry& e) { return touches(e, account); });
   };
   if (!moves(q.first) || !moves(q.second)) return false;
-  if (!balances_differ(ledger, checked_account(q))) return false;
   if (q.asked != Asked::kEarly) return true;
   // Where the account ends as it was, the late balance would do: no question about memory.
   return touches(ledger.entries[q.entry], q.first) &&
@@ -138,13 +125,27 @@ std::string entry_text(const Ledger& ledger, std::size_t i) {
   return fmt::format("{}. {} {} {}", i + 1, who, e.other_way ? "loses" : "spends", e.amount);
 }
 
-// "20 - 5 = 15": what an entry does to an account.
-std::string change_text(const Ledger& ledger, std::size_t i, std::size_t account) {
+struct Change {
+  std::size_t account = 0;
+  std::int64_t before = 0, after = 0;
+};
+
+// What an entry does: one change, or two where someone is paid.
+std::vector<Change> changes(const Ledger& ledger, std::size_t i) {
   const Entry& e = ledger.entries[i];
-  const std::int64_t before = i == 0 ? ledger.start[account] : ledger.balances[i - 1][account];
-  const bool gains = e.kind == EntryKind::kEarns || e.account != account;
-  return fmt::format("{} {} {} = {}", before, gains ? '+' : '-', e.amount,
-                     ledger.balances[i][account]);
+  std::vector<Change> out;
+  const auto add = [&](std::size_t account) {
+    const std::int64_t before = i == 0 ? ledger.start[account] : ledger.balances[i - 1][account];
+    out.push_back({account, before, ledger.balances[i][account]});
+  };
+  add(e.account);
+  if (e.kind == EntryKind::kPays) add(e.other);
+  return out;
+}
+
+// "20 - 5 = 15"
+std::string step_text(std::int64_t from, std::int64_t to) {
+  return fmt::format("{} {} {} = {}", from, to < from ? '-' : '+', std::abs(to - from), to);
 }
 
 std::string question_text(const Ledger& ledger, const Question& q) {
@@ -212,26 +213,25 @@ std::pair<std::string, std::int64_t> conclusion(const Ledger& ledger, const Ques
 
 std::string reasoning_text(const Ledger& ledger, const Question& q, const std::string& conclusion) {
   std::string out = restated(ledger, q) + " I go through the entries.\n";
-  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
-    const Entry& e = ledger.entries[i];
-    out += fmt::format("{}: {} {}", entry_text(ledger, i), ledger.names[e.account],
-                       change_text(ledger, i, e.account));
-    if (e.kind == EntryKind::kPays) {
-      out += fmt::format(", {} {}", ledger.names[e.other], change_text(ledger, i, e.other));
+  const std::size_t count = ledger.entries.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    out += entry_text(ledger, i);
+    std::string_view mark = ": ";
+    for (const Change& c : changes(ledger, i)) {
+      out += fmt::format("{}{} {}", mark, ledger.names[c.account], step_text(c.before, c.after));
+      mark = ", ";
     }
     out += ".\n";
   }
-  const std::size_t checked = checked_account(q);
-  // The end is named first: the check is done where it is reached.
-  out += fmt::format("Wait, let me check {}. {} starts with {} and ends with {}.\n",
-                     ledger.names[checked], ledger.names[checked], ledger.start[checked],
-                     ledger.end(checked));
-  for (std::size_t i = 0; i < ledger.entries.size(); ++i) {
-    if (!touches(ledger.entries[i], checked)) continue;
-    out += fmt::format("{} {}.\n", ledger.names[checked], change_text(ledger, i, checked));
+  out += "Wait, let me check the last entries.\n";
+  for (std::size_t i = count; i-- > count - std::min(kCheckedEntries, count);) {
+    out += fmt::format("{}.", i + 1);
+    for (const Change& c : changes(ledger, i)) {
+      out += fmt::format(" {} {},", ledger.names[c.account], step_text(c.after, c.before));
+    }
+    out += " yes.\n";
   }
-  return out + fmt::format("Yes, {} has {}. ", ledger.names[checked], ledger.end(checked)) +
-         conclusion;
+  return out + conclusion;
 }
 
 }  // namespace

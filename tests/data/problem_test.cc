@@ -426,7 +426,7 @@ TEST(ProblemMixture, IsFrozen) {
     std::uint64_t hash;
   };
   constexpr Frozen kFrozen[] = {{ProblemFamily::kQuantities, 0xA1175CF275AA406E},
-                                {ProblemFamily::kLedger, 0x7693CA3EEF4F8320},
+                                {ProblemFamily::kLedger, 0xF6B31C2DC5BF07DE},
                                 {ProblemFamily::kPasscode, 0x6ADF3C68204D0C1E}};
   for (const Frozen& frozen : kFrozen) {
     std::uint64_t hash = fnv("");
