@@ -271,7 +271,7 @@ TEST(ProblemPasscode, CodeIsWrittenOnceAndAtTheEnd) {
         // Only what the other code is added up from may be the number by chance.
         const bool other_code = lines[k].substr(0, 12) == "The code of ";
         const std::size_t from = other_code ? lines[k].rfind('=') : 0;
-        const test::Words words = test::words_of(lines[k].substr(from));
+        const test::Words words = test::words_of(std::string_view(lines[k]).substr(from));
         EXPECT_EQ(std::count(words.begin(), words.end(), value), 0) << lines[k];
       }
       EXPECT_EQ(naming, code.sum.empty() ? 0 : 1);
