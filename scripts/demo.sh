@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh [MODEL [QUESTION]]: the full KV cache and Reasoning Path Compression, one after the other.
+# demo.sh [MODEL [QUESTION]]: a reasoning model with the full KV cache and with fewer rows.
 #
-# Without arguments: random weights at the shape of Qwen3-0.6B, which show speed and memory and
-# write nonsense. With a Hugging Face directory or a GGUF file: a real answer, streamed twice.
-# LACONIC_DEMO_TOKENS sets how many tokens are generated.
+# Without arguments: pocket, the small model of this project, thinks through one problem that it has
+# never seen, then solves 100 of them with the full cache, with Reasoning Path Compression, and with
+# rows thrown away at random. With a Hugging Face directory or a GGUF file: one answer of that
+# model, streamed twice; LACONIC_DEMO_TOKENS sets how many tokens it may have.
 set -euo pipefail
 # shellcheck source=scripts/demo-model.sh
 source "$(dirname "${BASH_SOURCE[0]}")/demo-model.sh"
@@ -22,21 +23,28 @@ with_checkpoint() {
   done
 }
 
-with_random_weights() {
-  demo_model
-  say "decode ${LACONIC_DEMO_TOKENS:-3200} tokens with each cache (random weights: no text to read)"
-  python3 "$root/scripts/kv_table.py" --laconic "$laconic" --model "$model" \
-    --tokens "${LACONIC_DEMO_TOKENS:-3200}" full rpc:1024:4
+with_pocket() {
+  local pocket=$root/models/pocket schedule=interval=64,window=8,ratio=2
+  demo_binary
+  say "pocket thinks, and RPC keeps one in two of every 64 rows that it writes"
+  "$laconic" run -m "$pocket" --threads 1 --temp 0 --kv-policy rpc --kv-interval 64 --kv-window 8 --kv-ratio 2 \
+    -p "Sara has 7 more coins than Ben. Ida has as many coins as Sara and Ben together. Gus has 4 \
+coins. Ben has twice as many coins as Gus. How many coins does Ida have?"
+  say "100 problems that it has never seen"
+  # One thread: pocket's products are too small to share.
+  "$laconic" eval -m "$pocket" --task "$pocket/test.jsonl" --limit 100 --max-tokens 2500 --threads 1 \
+    --compare full --compare "rpc:$schedule" --compare "random:$schedule" --by-family
   cat <<'TEXT'
 
-rpc keeps a quarter of every 1024 generated tokens: fewer rows are read per token, fewer bytes held.
-The longer the answer, the wider the gap. Whether a model still reasons well is a question for a
-real one: scripts/demo.sh MODEL_DIRECTORY_OR_GGUF "your question"
+full keeps every row. rpc keeps, of every 64 rows that the model writes, those that its latest
+queries look at; random keeps as many and draws them by lot. models/pocket/README.md says what the
+model is, docs/pocket.md has 500 problems and other ratios.
+Your own model: scripts/demo.sh MODEL_DIRECTORY_OR_GGUF "your question"
 TEXT
 }
 
 if (($#)); then
   with_checkpoint "$1" "${2:-What is the sum of the first 50 odd numbers? Think it through.}"
 else
-  with_random_weights
+  with_pocket
 fi

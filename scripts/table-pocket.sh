@@ -3,10 +3,11 @@
 # table-pocket.sh [PROBLEMS [SET]]: pocket's accuracy, tokens, KV bytes and tokens/s under several
 # caches, on the held-out problems that lie beside it; the tables of README.md and docs/pocket.md.
 #
-# SET is main (full, rpc and random at three ratios), interval, window or granularity; `all` runs
-# them one after the other. Answers are kept in build/pocket/samples-PROBLEMS.jsonl, which all sets
-# share: a run that was stopped goes on, and no arm is decoded twice. The numbers of a set lie beside
-# it as SET-PROBLEMS.json.
+# SET is main (full, then rpc and random at three ratios and on two gentler schedules), interval,
+# window or granularity; `all` runs them one after the other. Answers are kept in
+# build/pocket/samples-PROBLEMS.jsonl, which all sets share: a run that was stopped goes on, and no
+# arm is decoded twice. The numbers of a set lie beside it as SET-PROBLEMS.json. One thread: pocket's
+# products are too small to share.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -23,6 +24,10 @@ arms_of() {
     main)
       for value in 2 4 8; do
         for policy in rpc random; do echo "$policy:$base,ratio=$value"; done
+      done
+      # Few rows gone, and a window of whole lines.
+      for value in interval=256,window=64,ratio=2 interval=64,window=64,ratio=1.25; do
+        for policy in rpc random; do echo "$policy:$value"; done
       done
       ;;
     # The paper's figure 8: how often to compress, at a ratio of 4.
@@ -53,7 +58,7 @@ run_set() {
   for arm in $arms; do compare+=(--compare "$arm"); done
   say "$1: $problems problems"
   "$laconic" eval -m "$root/models/pocket" --task "$root/models/pocket/test.jsonl" \
-    --limit "$problems" "${compare[@]}" --by-family --max-tokens 2500 \
+    --limit "$problems" "${compare[@]}" --by-family --max-tokens 2500 --threads 1 \
     --samples "$out/samples-$problems.jsonl" --json "$out/$1-$problems.json"
 }
 
@@ -63,8 +68,6 @@ say "build release"
 build_preset release --target laconic_cli
 laconic=$root/build/release/laconic
 mkdir -p "$out"
-# Small products: a thread that waits must sleep, not spin.
-export OMP_WAIT_POLICY=passive
 if [[ $set == all ]]; then
   for one in main interval window granularity; do run_set "$one"; done
 else
