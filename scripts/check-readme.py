@@ -3,9 +3,10 @@
 """check-readme.py BUILD_DIR: the commands of README.md do what the page says.
 
 Every line of a fenced sh or bash block is looked at, in order. `laconic ...` and
-`python3 examples/...` run in a scratch folder that shares the project's examples/ and must succeed;
-scripts must exist and be executable; git, cmake and their like are left alone. A block after
-<!-- needs: checkpoint --> is not run: its subcommands and flags must be in `laconic ... --help`.
+`python3 examples/...` run in a scratch folder that shares the project's examples/ and models/ and
+must succeed; scripts must exist and be executable; git, cmake and their like are left alone. A
+block after <!-- needs: checkpoint --> is not run: its subcommands and flags must be in
+`laconic ... --help`.
 Links between the project's pages must lead somewhere.
 """
 import os
@@ -107,7 +108,8 @@ def main():
         wrong += 1
         print(problem)
     with tempfile.TemporaryDirectory() as scratch:
-        (pathlib.Path(scratch) / "examples").symlink_to(ROOT / "examples")
+        for shared in ("examples", "models"):
+            (pathlib.Path(scratch) / shared).symlink_to(ROOT / shared)
         for number, command, needs in commands((ROOT / "README.md").read_text()):
             done, problem = check(command, needs, scratch, environment, str(build / "laconic"))
             counts[done] = counts.get(done, 0) + 1

@@ -6,7 +6,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 demo_binary() {
-  "$root/scripts/install-packages.sh" build
+  "$root/scripts/install-packages.sh" build test
   say "build release"
   build_preset release --target laconic_cli
   laconic=$root/build/release/laconic

@@ -11,7 +11,6 @@ tokens=${1:-8192}
 shift || true
 (($#)) || set -- full rpc:1024:2 rpc:1024:4 rpc:1024:8
 
-"$root/scripts/install-packages.sh" test >&2
 demo_model >&2
 threads=${LACONIC_THREADS:-$(nproc)}
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)

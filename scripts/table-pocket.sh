@@ -63,7 +63,7 @@ run_set() {
 }
 
 [[ $set == all ]] || arms_of "$set" >/dev/null
-"$root/scripts/install-packages.sh" build
+"$root/scripts/install-packages.sh" build test
 say "build release"
 build_preset release --target laconic_cli
 laconic=$root/build/release/laconic
