@@ -44,8 +44,8 @@ arms_of() {
       ;;
     # The paper's table 2: one list of rows per layer, or one per KV head.
     granularity)
-      for value in layer kv_head; do
-        for policy in rpc random; do echo "$policy:$base,ratio=4,granularity=$value"; done
+      for value in "" ,granularity=kv_head; do
+        for policy in rpc random; do echo "$policy:$base,ratio=4$value"; done
       done
       ;;
     *) die "there is no set '$1'; there are main, interval, window, granularity and all" ;;
