@@ -91,9 +91,12 @@ void prompt(benchmark::State& state, Machine& machine, DType type, std::size_t r
   report(state, machine, w.bytes(), 2 * n * rows * cols);
 }
 
+// What is asked of a head's rows.
+enum class Asked { kOut, kOutAndWeights, kLogits };
+
 // One KV head per thread at a time, `heads` of them in all, each with its own pages.
 void cache_attention(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
-                     std::size_t head_dim, std::size_t queries, bool logits_only) {
+                     std::size_t head_dim, std::size_t queries, Asked asked) {
   const std::size_t bytes = page_bytes(type, head_dim);
   const std::size_t pages = (rows + kPageRows - 1) / kPageRows;
   const std::size_t heads = std::max<std::size_t>(kPoolBytes / (pages * bytes), 2);
@@ -102,8 +105,8 @@ void cache_attention(benchmark::State& state, Machine& machine, DType type, std:
   for (std::size_t i = 0; i < table.size(); ++i) table[i] = pool.data() + i * bytes;
   const std::vector<float> q = random_floats(queries * head_dim);
   const std::vector<std::size_t> visible(queries, rows);
-  const std::size_t floats =
-      logits_only ? queries * rows : attend_scratch_floats(queries, head_dim);
+  // Logits or weights, and what attention works with.
+  const std::size_t floats = queries * rows + attend_scratch_floats(queries, head_dim);
   std::vector<float> out(heads * queries * head_dim);
   std::vector<float> scratch(heads * floats);
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
@@ -112,17 +115,20 @@ void cache_attention(benchmark::State& state, Machine& machine, DType type, std:
       for (std::size_t h = begin; h < end; ++h) {
         const HeadRowsView kv{table.data() + h * pages, rows, head_dim, type};
         float* at = scratch.data() + h * floats;
-        if (logits_only) {
+        float* result = out.data() + h * queries * head_dim;
+        if (asked == Asked::kLogits) {
           key_logits(kv, 0, rows, q.data(), queries, scale, at);
+        } else if (asked == Asked::kOutAndWeights) {
+          attend_with_weights(kv, q.data(), visible.data(), queries, scale, result, at,
+                              at + queries * rows);
         } else {
-          attend(kv, q.data(), visible.data(), queries, scale, out.data() + h * queries * head_dim,
-                 at);
+          attend(kv, q.data(), visible.data(), queries, scale, result, at);
         }
       }
     });
     benchmark::ClobberMemory();
   }
-  const std::size_t parts = logits_only ? 1 : 2;
+  const std::size_t parts = asked == Asked::kLogits ? 1 : 2;
   report(state, machine, heads * rows * parts * row_bytes(type, head_dim),
          heads * 2 * parts * queries * rows * head_dim);
 }
@@ -172,15 +178,22 @@ void register_all(Machine& machine) {
           [=, &machine](benchmark::State& s) { prompt(s, machine, type, 3072, 1024, n); });
     }
   }
+  const auto add_attention = [&](const char* name, DType type, std::size_t rows,
+                                 std::size_t queries, Asked asked) {
+    add(fmt::format("{}/{}/{}x128/q{}", name, dtype_name(type), rows, queries),
+        [=, &machine](benchmark::State& s) {
+          cache_attention(s, machine, type, rows, 128, queries, asked);
+        });
+  };
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (std::size_t queries : {1u, 2u, 4u, 8u}) {
-      for (bool logits : {false, true}) {
-        add(fmt::format("{}/{}/8192x128/q{}", logits ? "key_logits" : "attend", dtype_name(type),
-                        queries),
-            [=, &machine](benchmark::State& s) {
-              cache_attention(s, machine, type, 8192, 128, queries, logits);
-            });
-      }
+      add_attention("attend", type, 8192, queries, Asked::kOut);
+      add_attention("attend_with_weights", type, 8192, queries, Asked::kOutAndWeights);
+      add_attention("key_logits", type, 8192, queries, Asked::kLogits);
+    }
+    // As a ranking asks: 32 tokens' queries of two heads, in blocks, of the candidates.
+    for (std::size_t queries : {16u, 64u}) {
+      add_attention("key_logits", type, 2048, queries, Asked::kLogits);
     }
   }
   for (DType type : {DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {

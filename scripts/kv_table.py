@@ -3,8 +3,9 @@
 """kv_table.py: one model, one prompt, several cache policies, one table.
 
 Every arm is a run of `laconic run --json` with the same random prompt and end tokens ignored, so
-all of them decode the same number of tokens. GB/s is what decoding had to read (the weights once
-per token, and the rows held, on average over the answer) over the time it took.
+all of them decode the same number of tokens. Every policy keeps the newest 32 rows, rpc's default,
+so that at equal interval and ratio all hold equally many. GB/s is what decoding had to read (the
+weights once per token, and the rows held, on average over the answer) over the time it took.
 """
 import argparse
 import json
@@ -16,14 +17,15 @@ MIB = 1 << 20
 
 
 def parse_arm(text):
-    """'full' or 'rpc:INTERVAL:RATIO' -> (label, flags)."""
+    """'full' or 'POLICY:INTERVAL:RATIO' -> (label, flags)."""
     parts = text.split(":")
     if parts == ["full"]:
         return "full", ["--kv-policy", "full"]
-    if parts[0] == "rpc" and len(parts) == 3:
-        return (f"rpc P={parts[1]} c={parts[2]}",
-                ["--kv-policy", "rpc", "--kv-interval", parts[1], "--kv-ratio", parts[2]])
-    raise argparse.ArgumentTypeError(f"'{text}' is neither full nor rpc:INTERVAL:RATIO")
+    if len(parts) == 3 and all(parts):
+        return (f"{parts[0]} P={parts[1]} c={parts[2]}",
+                ["--kv-policy", parts[0], "--kv-interval", parts[1], "--kv-ratio", parts[2],
+                 "--kv-window", "32"])
+    raise argparse.ArgumentTypeError(f"'{text}' is neither full nor POLICY:INTERVAL:RATIO")
 
 
 def run_json(command):
@@ -52,16 +54,21 @@ def measure(options, label, flags, weight_bytes):
     return {"arm": label, "tokens": len(result["ids"]), "speed": per_second,
             "gbs": (weight_bytes + kv["mean_bytes"]) * per_second / 1e9,
             "peak": kv["peak_bytes"] / MIB, "mean": kv["mean_bytes"] / MIB,
-            "rows": kv["peak_rows"], "compressions": kv["compressions"]}
+            "rows": kv["peak_rows"], "compressions": kv["compressions"],
+            "in_policy": timings["kv_ms"] / timings["predicted_ms"]}
 
 
-def show(rows, markdown):
+def show(rows, markdown, policy_time):
     head = ["cache", "tokens/s", "over full", "GB/s", "peak KV MiB", "mean KV MiB", "peak rows",
             "compressions"]
     base = next((r["speed"] for r in rows if r["arm"] == "full"), None)
     body = [[r["arm"], f"{r['speed']:.1f}", f"{r['speed'] / base:.2f}x" if base else "-",
              f"{r['gbs']:.1f}", f"{r['peak']:.0f}", f"{r['mean']:.0f}", str(r["rows"]),
              str(r["compressions"])] for r in rows]
+    if policy_time:
+        head.append("in compressions")
+        for line, row in zip(body, rows):
+            line.append(f"{row['in_policy'] * 100:.2f} %")
     if markdown:
         print("| " + " | ".join(head) + " |")
         print("|---|" + "---:|" * (len(head) - 1))
@@ -83,7 +90,9 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--kv-type", default="f16")
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("arms", nargs="+", type=parse_arm, metavar="full|rpc:INTERVAL:RATIO")
+    parser.add_argument("--policy-time", action="store_true",
+                        help="another column: the share of decoding that compressions took")
+    parser.add_argument("arms", nargs="+", type=parse_arm, metavar="full|POLICY:INTERVAL:RATIO")
     options = parser.parse_args()
 
     weight_bytes = bytes_per_step(options)
@@ -93,7 +102,7 @@ def main():
         rows.append(measure(options, label, flags, weight_bytes))
         print(f"{label}: {rows[-1]['speed']:.1f} tokens/s, peak {rows[-1]['peak']:.0f} MiB of rows",
               file=sys.stderr, flush=True)
-    show(rows, options.markdown)
+    show(rows, options.markdown, options.policy_time)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,9 @@ struct GenerateOptions {
   // Teacher forcing: generated ids are taken from here, all of them; no other end is allowed.
   std::vector<std::int32_t> force_ids;
   bool keep_logits = false;  // keep the logits of every step
+  // Hears the logits of every step, [vocab]; they are gone when it returns. What it throws ends the
+  // generation. It must not call the session.
+  std::function<void(std::span<const float> logits)> on_logits;
 };
 
 // Of this generation alone, also when the sequence goes on from an earlier one.

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,6 +60,21 @@ class Session {
   void cancel(SequenceId sequence);  // it ends with kCancelled at the next step
   const Generation& result(SequenceId sequence) const;
   void release(SequenceId sequence);  // gives its rows back; its result is gone
+
+  // Everything in a sequence's text so far, prompts and answers; valid until the next call.
+  std::span<const std::int32_t> ids(SequenceId sequence) const;
+
+  // Writes a finished sequence with its rows to a file, which is whole or as it was before. What
+  // load() makes of it goes on as the sequence itself would, bit for bit. `note` is the caller's.
+  // Error(kUsage) when its generation has not finished or when its rows had to give way.
+  void save(SequenceId sequence, const std::filesystem::path& file,
+            std::string_view note = {}) const;
+
+  // The finished sequence of such a file, for extend(); its result tells only what the cache holds.
+  // Finished sequences give way to it. Error(kInput) for what is no session of this model or is cut
+  // short or damaged; Error(kUsage) for other cache options, with the first that differs, and for a
+  // text longer than the context; Error(kResource) when the pool cannot hold its rows.
+  SequenceId load(const std::filesystem::path& file, std::string* note = nullptr);
 
   // Convenience: add, step to the end, result.
   Generation generate(std::span<const std::int32_t> prompt, const GenerateOptions& options = {},

@@ -69,6 +69,7 @@ class BenchRunner {
 
   const Weights& weights_;
   Setup setup_;
+  std::optional<HeadSet> heads_;  // nothing: all are full
   Decoder decoder_;
   std::uint64_t random_ = 1;
   std::vector<float> noise_;  // values in [-1, 1) that random rows are cut from

@@ -15,6 +15,8 @@
 #include "cli/bench.h"
 #include "cli/plan.h"
 #include "cli/values.h"
+#include "engine/head_choice.h"
+#include "kv/schedule.h"
 
 namespace laconic::cli {
 namespace {
@@ -45,11 +47,17 @@ void for_each_head(SequenceCache& cache, const Visit& visit) {
   }
 }
 
+// A prompt that is compressed by rank must have been read: random rows come without queries.
+bool compresses_prompt(const KvOptions& kv, std::size_t prompt) {
+  return Schedule::rows_after(kv, prompt, 0) < prompt;
+}
+
 // Takes the cache back to its first `rows` rows. False when some of them are gone. Positions go on
 // counting: they change angles of the RoPE and no amount of work.
 bool rewind(SequenceCache& cache, std::size_t rows) {
   bool whole = true;
-  for_each_head(cache, [&](HeadCache& head) { whole = whole && head.size() >= rows; });
+  for_each_head(
+      cache, [&](HeadCache& head) { whole = whole && !head.is_constant() && head.size() >= rows; });
   if (!whole) return false;
   std::vector<std::int32_t> keep(rows);
   std::iota(keep.begin(), keep.end(), 0);
@@ -81,7 +89,10 @@ struct BenchRunner::Sequences {
 };
 
 BenchRunner::BenchRunner(const Weights& weights, Threads& threads, const Setup& setup)
-    : weights_(weights), setup_(setup), decoder_(weights, threads) {
+    : weights_(weights),
+      setup_(setup),
+      heads_(choose_heads(setup.kv, weights.config.kv_shape())),
+      decoder_(weights, threads) {
   constexpr std::size_t kNoise = 1 << 16;
   noise_.resize(kNoise + weights.config.head_dim);
   for (float& value : noise_) {
@@ -103,6 +114,7 @@ void BenchRunner::check(const BenchTest& test) const {
     throw_usage("test {} needs {} tokens per sequence and the model's context is {}", test.label(),
                 prompt + test.generate, context);
   }
+  require_budget(setup_.kv, prompt);
   const std::size_t rows = peak_rows(setup_.kv, prompt, test.generate);
   const std::size_t need = checked_mul(
       test.batch, page_bytes_for(weights_.config, setup_.kv.type, rows), "the test's size");
@@ -116,12 +128,14 @@ void BenchRunner::check(const BenchTest& test) const {
 std::unique_ptr<BenchRunner::Sequences> BenchRunner::make_sequences(const BenchTest& test) {
   const ModelConfig& config = weights_.config;
   // One token more than the test for the warm-up; memory is taken when rows come.
-  const std::size_t rows = test.depth + test.prompt + test.generate + 1;
+  // Constant heads may own a block longer than that.
+  const std::size_t rows = std::max(test.depth + test.prompt + test.generate + 1,
+                                    setup_.kv.head_sink + setup_.kv.head_recent);
   const std::size_t limit = test.batch * page_bytes_for(config, setup_.kv.type, rows);
   auto out =
       std::make_unique<Sequences>(page_bytes(kv_dtype(setup_.kv.type), config.head_dim), limit);
   for (std::size_t i = 0; i < test.batch; ++i) {
-    out->caches.emplace_back(out->pool, config.kv_shape(), setup_.kv);
+    out->caches.emplace_back(out->pool, config.kv_shape(), setup_.kv, heads_ ? &*heads_ : nullptr);
   }
   return out;
 }
@@ -141,7 +155,7 @@ void BenchRunner::read_prompt(Sequences& sequences, std::size_t tokens) {
   for (SequenceCache& cache : sequences.caches) {
     for (std::size_t done = 0; done < tokens;) {
       const std::size_t take = std::min(room, tokens - done);
-      [[maybe_unused]] const bool granted = cache.reserve(take);
+      [[maybe_unused]] const bool granted = cache.reserve(take, /*prompt=*/true);
       assert(granted);
       const bool last = done + take == tokens;
       batch.push_back({&cache, all.subspan(done, take), RowKind::kPrompt,
@@ -158,7 +172,7 @@ void BenchRunner::read_prompt(Sequences& sequences, std::size_t tokens) {
 void BenchRunner::fill_random(Sequences& sequences, std::size_t rows) {
   const std::size_t windows = noise_.size() - weights_.config.head_dim;
   for (SequenceCache& cache : sequences.caches) {
-    [[maybe_unused]] const bool granted = cache.reserve(rows);
+    [[maybe_unused]] const bool granted = cache.reserve(rows, /*prompt=*/true);
     assert(granted);
     for_each_head(cache, [&](HeadCache& head) {
       for (std::size_t row = 0; row < rows; ++row) {
@@ -184,7 +198,7 @@ void BenchRunner::bring_to_depth(std::unique_ptr<Sequences>& sequences, const Be
   sequences = make_sequences(test);
   if (test.depth == 0) {
     for (SequenceCache& cache : sequences->caches) cache.begin_generation();
-  } else if (setup_.fill == DepthFill::kRandomRows) {
+  } else if (setup_.fill == DepthFill::kRandomRows && !compresses_prompt(setup_.kv, test.depth)) {
     fill_random(*sequences, test.depth);
   } else {
     read_prompt(*sequences, test.depth);
@@ -200,7 +214,7 @@ void BenchRunner::generate(Sequences& sequences, std::size_t tokens, BenchResult
     for (std::size_t i = 0; i < ids.size(); ++i) {
       SequenceCache& cache = sequences.caches[i];
       ids[i] = random_token();
-      [[maybe_unused]] const bool granted = cache.reserve(1);
+      [[maybe_unused]] const bool granted = cache.reserve(1, /*prompt=*/false);
       assert(granted);
       batch.push_back(
           {&cache, std::span<const std::int32_t>(&ids[i], 1), RowKind::kDecode, LogitRows::kLast});

@@ -4,9 +4,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "base/error.h"
+#include "cli/eval_kld.h"
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
@@ -21,7 +23,6 @@ void declare_task(CLI::App& app, EvalOptions& o) {
       ->type_name("PATH")
       ->group(kGroup);
   app.add_option("--task", o.task, "problems as JSON lines: question, answer that ends in #### N")
-      ->required()
       ->type_name("PATH")
       ->group(kGroup);
   app.add_option("--compare", o.compare,
@@ -40,6 +41,18 @@ void declare_task(CLI::App& app, EvalOptions& o) {
       ->check(CLI::IsMember({"on", "off", "auto"}))
       ->type_name("MODE")
       ->group(kGroup);
+  app.add_option("--match", o.match,
+                 "equal memory: peak or mean; each arm's ratio or budget is chosen for --at")
+      ->type_name("WHAT")
+      ->group(kGroup);
+  app.add_option("--at", o.at, "with --match: generated rows over the full cache's, like 0.5,0.25")
+      ->type_name("LIST")
+      ->group(kGroup);
+  app.add_option("--kld", o.kld,
+                 "instead of --task: along the answers of this samples file, how far each arm's "
+                 "predictions lie from the full cache's")
+      ->type_name("PATH")
+      ->group(kGroup);
   add_limit(app, "-n,--n-predict,--max-tokens", o.max_tokens,
             "most new tokens per answer; -1: to the end (-1)")
       ->group(kGroup);
@@ -48,6 +61,9 @@ void declare_task(CLI::App& app, EvalOptions& o) {
 void declare_output(CLI::App& app, EvalOptions& o) {
   constexpr const char* kGroup = "Output";
   app.add_flag("--by-family", o.by_family, "a second table: accuracy per family of problems")
+      ->group(kGroup);
+  app.add_flag("--measures", o.measures,
+               "another table: repetitions, length against the first arm, rows")
       ->group(kGroup);
   app.add_option("--json", o.json, "the table's numbers as JSON")->type_name("PATH")->group(kGroup);
   app.add_option("--samples", o.samples, "every answer as a JSON line; a stopped run goes on there")
@@ -81,25 +97,63 @@ Reasoning reasoning_mode(const std::string& name) {
 
 void EvalOptions::declare(CLI::App& app) {
   declare_task(app, *this);
+  probe.declare(app);
   sampling.declare(app);
   declare_output(app, *this);
   machine.declare(app);
   declare_machine(app, *this);
 }
 
+void EvalOptions::check_mode() const {
+  const int modes = !task.empty() + !kld.empty() + probe.given();
+  if (modes != 1) throw_usage("eval needs one of --task, --probe and --kld");
+  const auto refuse = [](bool given, const char* flag, const char* mode) {
+    if (given) throw_usage("{} has no effect with {}", flag, mode);
+  };
+  const char* mode = probe.given() ? "--probe" : "--kld";
+  if (task.empty()) {
+    refuse(by_family, "--by-family", mode);
+    refuse(measures, "--measures", mode);
+    refuse(!match.empty(), "--match", mode);
+    refuse(!at.empty(), "--at", mode);
+  }
+  if (probe.given()) refuse(limit > 0, "--limit", mode);
+  if (kld.empty()) return;
+  refuse(!samples.empty(), "--samples", mode);
+  refuse(!instruction.empty(), "--instruction", mode);
+  refuse(raw, "--raw", mode);
+  refuse(reasoning != "auto", "--reasoning", mode);
+  refuse(max_tokens != -1, "-n", mode);
+  const char* sampled = sampling.first_given();
+  refuse(sampled != nullptr && std::string_view(sampled) != "--seed", sampled, mode);
+}
+
+std::optional<MatchRequest> EvalOptions::match_request() const {
+  if (match.empty() != at.empty()) throw_usage("--match and --at need each other");
+  if (match.empty()) return std::nullopt;
+  return parse_match(match, at);
+}
+
 void EvalOptions::check() const {
+  check_mode();
   if (raw && reasoning != "auto") throw_usage("--reasoning has no effect with --raw");
   if (max_tokens == 0) throw_usage("-n 0 leaves no room for an answer: at least 1, or -1");
   if (!kv_memory.empty()) parse_size(kv_memory, "--kv-memory");
-  arm_specs();
+  const std::vector<ArmSpec> specs = arm_specs();
+  probe.check(specs);
+  if (!kld.empty()) check_kld(specs);
+  match_request();
   sampling.check();
   std::vector<OutputPath> outputs;
   if (!json.empty()) outputs.push_back({"--json", json});
   if (!samples.empty()) outputs.push_back({"--samples", samples, OutputKind::kAppended});
   for (const OutputPath& output : outputs) {
-    std::error_code absent;
-    if (!std::filesystem::equivalent(output.path, task, absent)) continue;
-    throw_usage("{} {} is the task that is read; give another name", output.flag, output.path);
+    for (const std::string& read : {task, kld}) {
+      std::error_code absent;
+      if (read.empty() || !std::filesystem::equivalent(output.path, read, absent)) continue;
+      throw_usage("{} {} is the {} that is read; give another name", output.flag, output.path,
+                  read == task ? "task" : "samples file");
+    }
   }
   check_outputs(model, outputs);
 }

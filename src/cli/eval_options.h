@@ -5,13 +5,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "cli/eval_probe.h"
 #include "cli/machine_flags.h"
 #include "cli/sampling_flags.h"
 #include "eval/arm_spec.h"
+#include "eval/match.h"
 #include "eval/run_arm.h"
 #include "eval/task.h"
 #include "laconic/model.h"
@@ -28,7 +31,10 @@ struct EvalOptions {
   std::size_t batch = 16, context = 0;
   std::string kv_memory, kv_type, quantize;
   std::string json, samples;
-  bool by_family = false;
+  bool by_family = false, measures = false;
+  std::string kld;        // samples along which predictions are compared; instead of a task
+  std::string match, at;  // equal memory: what, and the fractions
+  ProbeFlags probe;       // a study; instead of a task
 
   SamplingFlags sampling;
   MachineFlags machine;
@@ -37,9 +43,13 @@ struct EvalOptions {
   void check() const;
   void check(std::span<const TaskItem> items) const;  // whether the options fit the problems
 
+  std::optional<MatchRequest> match_request() const;
   std::vector<ArmSpec> arm_specs() const;  // "full" when nothing is compared
   std::vector<ArmOptions> arms(const Model& opened) const;
   ModelOptions model_options() const;
+
+ private:
+  void check_mode() const;  // whether what is read and the options fit together
 };
 
 }  // namespace laconic::cli

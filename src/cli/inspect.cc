@@ -17,6 +17,7 @@
 #include "cli/plan.h"
 #include "cli/run_output.h"
 #include "cli/values.h"
+#include "engine/head_choice.h"
 
 namespace laconic::cli {
 namespace {
@@ -83,6 +84,8 @@ class InspectCommand : public Command {
     const auto beside = [&](std::size_t typed) { return context - std::min(context, typed); };
     request_.prompt = prompt_.value_or(std::min(request_.prompt, beside(generate_.value_or(0))));
     request_.generate = generate_.value_or(beside(request_.prompt));
+    const std::optional<HeadSet> heads = choose_heads(request_.kv, checkpoint.config().kv_shape());
+    request_.heads = heads ? &*heads : nullptr;
     const Plan plan = make_plan(checkpoint.config(), request_);
     if (json_) {
       model["plan"] = plan_json(request_, plan);

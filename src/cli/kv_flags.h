@@ -17,8 +17,10 @@ class App;
 namespace laconic::cli {
 
 enum class KvFlagSet {
-  kCache,   // a cache of a model: --kv-interval, --kv-type, ...
-  kReplay,  // a policy alone: --interval too, and no element type, since tensors are read as f32
+  kCache,  // a cache of a model: --kv-interval, --kv-type, ...
+  // A policy alone, for one choice among given rows: --interval too. No element type, since tensors
+  // are read as f32, and nothing that only a cache at work has.
+  kReplay,
 };
 
 class KvFlags {

@@ -14,17 +14,15 @@
 #include "cli/run_chat.h"
 #include "cli/run_options.h"
 #include "cli/run_output.h"
+#include "cli/run_session.h"
 #include "cli/standard_streams.h"
 
 namespace laconic::cli {
 namespace {
 
 int run_single(const Model& model, Session& session, const RunOptions& options) {
-  const Prompt prompt = make_prompt(model, options);
-  GenerateOptions generate = options.generate_options(model);
-  generate.reasoning_open = prompt.reasoning_open;
-
-  const SequenceId sequence = session.add(prompt.ids, generate);
+  RunSession text(model, session, options);
+  const SequenceId sequence = text.start();
   KvTraceFile trace(options.kv_trace);
   if (!options.kv_trace.empty()) {
     session.set_kv_trace(
@@ -46,13 +44,14 @@ int run_single(const Model& model, Session& session, const RunOptions& options) 
   const Generation& result = session.result(sequence);
   const KvOptions kv = options.kv.options();
   if (options.json) {
-    const std::string text = dump_json(generation_json(result, kv)) + "\n";
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    const std::string line = dump_json(generation_json(result, kv)) + "\n";
+    std::fwrite(line.data(), 1, line.size(), stdout);
   } else {
     print_statistics(result, kv);
   }
   // Last, so that a full disk does not cost the answer.
   check_stdout();
+  text.save();
   if (!options.logits_out.empty()) write_logits(options.logits_out, result);
   return 0;
 }

@@ -8,13 +8,13 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "cli/interrupt.h"
 #include "cli/run_output.h"
+#include "cli/seen_text.h"
 #include "cli/standard_streams.h"
 
 namespace laconic::cli {
@@ -32,9 +32,8 @@ std::optional<std::string> read_message() {
 }
 
 // One sequence whose rows are used again for as long as the template's text begins with the text
-// that the sequence has read and written. Texts are compared, not ids: a model need not spell its
-// words as the tokenizer would. Templates that drop old thinking begin a new sequence instead, so
-// that the model always sees exactly what its template says.
+// that the sequence has read and written (cli/seen_text.h). Templates that drop old thinking begin
+// a new sequence instead, so that the model always sees exactly what its template says.
 class Conversation {
  public:
   Conversation(const Model& model, Session& session, const RunOptions& options)
@@ -59,15 +58,16 @@ class Conversation {
   void begin(const Prompt& prompt) {
     GenerateOptions generate = options_.generate_options(model_);
     generate.reasoning_open = prompt.reasoning_open;
-    if (const auto more = continuation(prompt.text)) {
+    const auto more = sequence_ && seen_
+                          ? ids_beyond(model_, *seen_, session_.ids(*sequence_), prompt.text)
+                          : std::nullopt;
+    if (more) {
       session_.extend(*sequence_, *more, generate);
-      seen_ids_.insert(seen_ids_.end(), more->begin(), more->end());
       return;
     }
     const SequenceId fresh = session_.add(prompt.ids, generate);
     forget();  // after add(), which may refuse
     sequence_ = fresh;
-    seen_ids_ = prompt.ids;
   }
 
   void answer(const Prompt& prompt) {
@@ -89,35 +89,13 @@ class Conversation {
     const Generation& result = session_.result(*sequence_);
     print_statistics(result, options_.kv.options());
     messages_.push_back({"assistant", result.answer});
-    remember(prompt.text, result.ids);
-  }
-
-  void remember(const std::string& prompt, const std::vector<std::int32_t>& ids) {
-    const std::string before = model_.detokenize(seen_ids_);
-    seen_ids_.insert(seen_ids_.end(), ids.begin(), ids.end());
-    const std::string after = model_.detokenize(seen_ids_);
-    known_ = after.starts_with(before);
-    if (known_) seen_ = prompt + after.substr(before.size());
-  }
-
-  // The ids of what `text` says beyond the text seen; nothing when it does not begin with that, or
-  // when the rest means something else on its own.
-  std::optional<std::vector<std::int32_t>> continuation(const std::string& text) const {
-    if (!sequence_ || !known_ || seen_.size() >= text.size() || !text.starts_with(seen_)) {
-      return std::nullopt;
-    }
-    const std::string_view rest = std::string_view(text).substr(seen_.size());
-    std::vector<std::int32_t> more = model_.tokenize(rest, false);
-    std::vector<std::int32_t> all = seen_ids_;
-    all.insert(all.end(), more.begin(), more.end());
-    if (model_.detokenize(all) != model_.detokenize(seen_ids_).append(rest)) return std::nullopt;
-    return more;
+    seen_ = text_with_answer(model_, prompt.text, session_.ids(*sequence_), result.ids.size());
   }
 
   void forget() {
     if (sequence_) session_.release(*sequence_);
     sequence_.reset();
-    known_ = false;
+    seen_.reset();
   }
 
   const Model& model_;
@@ -125,9 +103,7 @@ class Conversation {
   const RunOptions& options_;
   std::vector<ChatMessage> messages_;
   std::optional<SequenceId> sequence_;
-  std::vector<std::int32_t> seen_ids_;  // what the sequence has read and written
-  std::string seen_;                    // the text that these ids stand for
-  bool known_ = false;                  // whether that text can be said
+  std::optional<std::string> seen_;  // the sequence's text, where it can be said
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "cli/run_options.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <limits>
 
 #include "base/error.h"
@@ -76,6 +77,9 @@ void declare_output(CLI::App& app, RunOptions& o) {
   app.add_option("--kv-trace", o.kv_trace, "kept positions of every compression as JSON lines")
       ->type_name("PATH")
       ->group(kGroup);
+  app.add_option("--session", o.session, "keep text and cache in a file; where it exists, go on")
+      ->type_name("PATH")
+      ->group(kGroup);
 }
 
 void declare_loading(CLI::App& app, RunOptions& o) {
@@ -108,7 +112,8 @@ void RunOptions::declare(CLI::App& app) {
 void RunOptions::check() const {
   const int prompts = (prompt ? 1 : 0) + (file ? 1 : 0) + (ids ? 1 : 0);
   if (prompts > 1) throw_usage("-p, -f and --ids are three ways to give one prompt; choose one");
-  if (prompts == 0 && !conversation) {
+  const bool goes_on = !session.empty() && std::filesystem::exists(session);
+  if (prompts == 0 && !conversation && !goes_on) {
     throw_usage("a prompt is missing: give -p TEXT, -f FILE or --ids LIST, or talk with -cnv");
   }
   if (conversation) {
@@ -118,6 +123,7 @@ void RunOptions::check() const {
                          : force_ids           ? "--force-ids"
                          : !logits_out.empty() ? "--logits-out"
                          : !kv_trace.empty()   ? "--kv-trace"
+                         : !session.empty()    ? "--session"
                                                : nullptr;
     if (single) throw_usage("{} is for a single answer and has no place in a conversation", single);
   }
@@ -153,9 +159,10 @@ void RunOptions::check() const {
   std::vector<OutputPath> outputs;
   if (!logits_out.empty()) outputs.push_back({"--logits-out", logits_out});
   if (!kv_trace.empty()) outputs.push_back({"--kv-trace", kv_trace, OutputKind::kStream});
+  if (!session.empty()) outputs.push_back({"--session", session});
   check_outputs(model, outputs);
   if (!kv_trace.empty() && kv.options().policy == KvPolicy::kFull) {
-    throw_usage("--kv-trace has nothing to write with --kv-policy full, which keeps every row");
+    throw_usage("--kv-trace has nothing to write with --kv-policy full, which chooses no rows");
   }
   sampling.check();
   session_options();

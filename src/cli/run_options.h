@@ -36,6 +36,7 @@ struct RunOptions {
   std::string kv_memory, quantize;
   bool json = false;
   std::string logits_out, kv_trace;
+  std::string session;  // the file that text and cache are kept in; empty: none
 
   KvFlags kv;
   SamplingFlags sampling;

@@ -40,6 +40,19 @@ std::string_view split_name(ProblemSplit split) {
   return split == ProblemSplit::kTrain ? "train" : "test";
 }
 
+// Drafts are made, `make(attempt)`, until a question falls on the wanted side.
+template <typename Make>
+void fill(Problem& problem, ProblemSplit split, const Make& make) {
+  for (std::uint64_t attempt = 0;; ++attempt) {
+    ProblemDraft made = make(attempt);
+    if (split_of(made.question) != split) continue;
+    problem.question = std::move(made.question);
+    problem.reasoning = std::move(made.reasoning);
+    problem.answer = made.answer;
+    return;
+  }
+}
+
 }  // namespace
 
 std::string_view problem_family_name(ProblemFamily family) {
@@ -80,16 +93,33 @@ Problem make_problem(const ProblemOptions& options, std::uint64_t index) {
   problem.family = families[static_cast<std::size_t>(index % families.size())];
   problem.id = fmt::format("{}-{}-{}-{}", problem_family_name(problem.family),
                            split_name(options.split), options.seed, index);
-  for (std::uint64_t attempt = 0;; ++attempt) {
+  fill(problem, options.split, [&](std::uint64_t attempt) {
     ProblemDraw draw({options.seed, static_cast<std::uint64_t>(problem.family),
                       static_cast<std::uint64_t>(options.split), index, attempt});
-    ProblemDraft made = draft(problem.family, draw, options.difficulty);
-    if (split_of(made.question) != options.split) continue;
-    problem.question = std::move(made.question);
-    problem.reasoning = std::move(made.reasoning);
-    problem.answer = made.answer;
-    return problem;
+    return draft(problem.family, draw, options.difficulty);
+  });
+  return problem;
+}
+
+PasscodeProblem make_passcode(const PasscodeOptions& options, std::uint64_t index) {
+  if (options.steps == 0 || options.steps > kMostPasscodeSteps) {
+    throw_usage("a passcode problem of {} steps is not allowed; it has 1 to {}", options.steps,
+                kMostPasscodeSteps);
   }
+  PasscodeProblem out;
+  out.problem.family = ProblemFamily::kPasscode;
+  out.problem.id = fmt::format("{}-{}-{}-{}-{}-{}", problem_family_name(out.problem.family),
+                               split_name(options.split), options.seed,
+                               options.worked_out ? "worked" : "stated", options.steps, index);
+  fill(out.problem, options.split, [&](std::uint64_t attempt) {
+    ProblemDraw draw({options.seed, static_cast<std::uint64_t>(out.problem.family),
+                      static_cast<std::uint64_t>(options.split), index, attempt, options.steps,
+                      options.worked_out ? 1u : 0u});
+    PasscodeDraft made = draft_passcode_of(draw, options.steps, options.worked_out);
+    out.code = std::move(made.code);
+    return std::move(made.draft);
+  });
+  return out;
 }
 
 std::string solution_text(const Problem& problem) {

@@ -49,6 +49,25 @@ struct Problem {
 
 Problem make_problem(const ProblemOptions& options, std::uint64_t index);
 
+// Passcode problems of a chosen length, for examinations of memory: how far the code lies back when
+// it is asked for is then known beforehand.
+struct PasscodeOptions {
+  std::uint64_t seed = 1;
+  ProblemSplit split = ProblemSplit::kTest;
+  std::size_t steps = 8;    // of the counter, in [1, kMostPasscodeSteps]
+  bool worked_out = false;  // the code is worked out in the reasoning; else the question states it
+};
+inline constexpr std::size_t kMostPasscodeSteps = 10000;
+
+struct PasscodeProblem {
+  Problem problem;   // "passcode-test-1-stated-8-17": family, split, seed, kind, steps, index
+  std::string code;  // whose code is asked for, and nothing else: "the red box"
+};
+
+// Numbers and words are those of the full size (difficulty 1), but for the codes of problems whose
+// labels of steps come near them: these are larger.
+PasscodeProblem make_passcode(const PasscodeOptions& options, std::uint64_t index);
+
 // What a model that solves the problem writes after the prompt, where the chat template has opened
 // the think block: "reasoning\n</think>\n\nThe answer is \boxed{N}."
 std::string solution_text(const Problem& problem);

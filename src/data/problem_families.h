@@ -27,6 +27,13 @@ ProblemDraft draft_quantities(ProblemDraw& draw, double difficulty);
 ProblemDraft draft_ledger(ProblemDraw& draw, double difficulty);
 ProblemDraft draft_passcode(ProblemDraw& draw, double difficulty);
 
+// A passcode problem of full size with that many steps, at least one, that asks for a code alone.
+struct PasscodeDraft {
+  ProblemDraft draft;
+  std::string code;  // "the red box"
+};
+PasscodeDraft draft_passcode_of(ProblemDraw& draw, std::size_t steps, bool worked_out);
+
 // Names of people, short so that a small vocabulary holds each as one token.
 std::span<const std::string_view> problem_names();
 // Things that people count, in the plural.

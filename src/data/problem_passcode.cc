@@ -35,19 +35,34 @@ struct Step {
 
 std::int64_t most_counter(double difficulty) { return scaled(difficulty, 30, 200); }
 
-std::vector<Code> draw_codes(ProblemDraw& draw, double difficulty, bool worked_out) {
+// Above what else is written: the code then stands nowhere by chance.
+struct CodeRange {
+  std::int64_t low, high;
+};
+
+CodeRange code_range(double difficulty) {
+  return {most_counter(difficulty) + 1, scaled(difficulty, 99, 499)};
+}
+
+// Labels of steps can come to be larger than the counter.
+CodeRange code_range_beside(std::size_t steps) {
+  const CodeRange usual = code_range(1.0);
+  const std::int64_t low = std::max(usual.low, static_cast<std::int64_t>(steps) + 1);
+  return {low, std::max(usual.high, low + 99)};
+}
+
+std::vector<Code> draw_codes(ProblemDraw& draw, double difficulty, const CodeRange& range,
+                             bool worked_out) {
   const auto count = static_cast<std::size_t>(draw.between(1, scaled(difficulty, 1, 2)));
-  // Above what the counter can reach: the code then stands nowhere by chance.
-  const std::int64_t low = most_counter(difficulty) + 1, high = scaled(difficulty, 99, 499);
   const auto colors = draw.pick(std::span<const std::string_view>(kColors), count);
   const std::string_view place = kPlaces[draw.below(kPlaces.size())];
   std::vector<Code> codes;
   for (const std::string_view color : colors) {
     Code code;
     code.name = fmt::format("the {} {}", color, place);
-    code.left = draw.between(low, high);
+    code.left = draw.between(range.low, range.high);
     if (worked_out) {
-      code.right = draw.between(low / 2, code.left - 1);
+      code.right = draw.between(range.low / 2, code.left - 1);
       code.left -= code.right;
     }
     const bool twice = !codes.empty() && codes.front().value() == code.value();
@@ -56,9 +71,17 @@ std::vector<Code> draw_codes(ProblemDraw& draw, double difficulty, bool worked_o
   return codes;
 }
 
-std::vector<Step> draw_steps(ProblemDraw& draw, double difficulty, std::int64_t start) {
-  const auto count =
-      static_cast<std::size_t>(draw.between(scaled(difficulty, 3, 8), scaled(difficulty, 5, 48)));
+std::int64_t draw_start(ProblemDraw& draw, double difficulty) {
+  return draw.between(5, scaled(difficulty, 20, 60));
+}
+
+std::size_t draw_count(ProblemDraw& draw, double difficulty) {
+  return static_cast<std::size_t>(
+      draw.between(scaled(difficulty, 3, 8), scaled(difficulty, 5, 48)));
+}
+
+std::vector<Step> draw_steps(ProblemDraw& draw, double difficulty, std::int64_t start,
+                             std::size_t count) {
   const std::int64_t largest = scaled(difficulty, 9, 40), most = most_counter(difficulty);
   std::vector<Step> steps;
   std::int64_t now = start;
@@ -133,19 +156,34 @@ std::string reasoning_text(const std::vector<Code>& codes, const std::vector<Ste
   return out;
 }
 
-}  // namespace
-
-ProblemDraft draft_passcode(ProblemDraw& draw, double difficulty) {
-  const bool worked_out = draw.chance(60), with_counter = draw.chance(50);
-  const std::vector<Code> codes = draw_codes(draw, difficulty, worked_out);
-  const std::int64_t start = draw.between(5, scaled(difficulty, 20, 60));
-  const std::vector<Step> steps = draw_steps(draw, difficulty, start);
-  const std::size_t asked = draw.below(codes.size());
+ProblemDraft draft_of(const std::vector<Code>& codes, const std::vector<Step>& steps,
+                      std::int64_t start, std::size_t asked, bool with_counter) {
   ProblemDraft draft;
   draft.question = question_text(codes, steps, start, asked, with_counter);
   draft.reasoning = reasoning_text(codes, steps, start, asked, with_counter);
   draft.answer = codes[asked].value() + (with_counter ? steps.back().after : 0);
   return draft;
+}
+
+}  // namespace
+
+// The order of the draws is part of the frozen mixture.
+ProblemDraft draft_passcode(ProblemDraw& draw, double difficulty) {
+  const bool worked_out = draw.chance(60), with_counter = draw.chance(50);
+  const std::vector<Code> codes = draw_codes(draw, difficulty, code_range(difficulty), worked_out);
+  const std::int64_t start = draw_start(draw, difficulty);
+  const std::size_t count = draw_count(draw, difficulty);
+  const std::vector<Step> steps = draw_steps(draw, difficulty, start, count);
+  return draft_of(codes, steps, start, draw.below(codes.size()), with_counter);
+}
+
+PasscodeDraft draft_passcode_of(ProblemDraw& draw, std::size_t count, bool worked_out) {
+  constexpr double kFullSize = 1.0;
+  const std::vector<Code> codes = draw_codes(draw, kFullSize, code_range_beside(count), worked_out);
+  const std::int64_t start = draw_start(draw, kFullSize);
+  const std::vector<Step> steps = draw_steps(draw, kFullSize, start, count);
+  const std::size_t asked = draw.below(codes.size());
+  return {draft_of(codes, steps, start, asked, /*with_counter=*/false), codes[asked].name};
 }
 
 }  // namespace laconic

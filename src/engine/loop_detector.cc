@@ -13,7 +13,7 @@ bool has_period(std::span<const std::int32_t> ids, std::size_t period) {
   return std::equal(ids.begin() + static_cast<std::ptrdiff_t>(period), ids.end(), ids.begin());
 }
 
-// Counted by a hash of each: a collision is too rare to matter beside a quarter.
+// Counted by a hash of each: a collision is too rare to matter in a count.
 std::size_t distinct_grams(std::span<const std::int32_t> ids, std::size_t gram) {
   std::unordered_set<std::uint64_t> seen;
   for (std::size_t i = 0; i + gram <= ids.size(); ++i) {
@@ -38,6 +38,20 @@ bool LoopDetector::looping(std::span<const std::int32_t> ids) {
   }
   return ids.size() >= kRepeatWindow &&
          distinct_grams(ids.last(kRepeatWindow), kGram) < kLeastDistinct;
+}
+
+std::size_t repeated_grams(std::span<const std::int32_t> ids, std::size_t gram) {
+  return ids.size() < gram ? 0 : ids.size() - gram + 1 - distinct_grams(ids, gram);
+}
+
+std::optional<std::size_t> few_distinct_stop(std::span<const std::int32_t> ids) {
+  for (std::size_t end = kFewDistinctStride; end <= ids.size(); end += kFewDistinctStride) {
+    const auto recent = ids.subspan(end - kFewDistinctStride, kFewDistinctStride);
+    if (std::unordered_set<std::int32_t>(recent.begin(), recent.end()).size() < kFewDistinctLeast) {
+      return end;
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace laconic

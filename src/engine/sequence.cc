@@ -82,15 +82,26 @@ void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions
   phase = Phase::kWaiting;
 }
 
+void Sequence::restore(const SavedText& text) {
+  history_ = text.ids;
+  unread_ = text.read;
+  phase = Phase::kDone;
+  collect_kv_stats();
+}
+
 std::span<const std::int32_t> Sequence::pending() const {
   return std::span<const std::int32_t>(history_).subspan(unread_);
 }
 
-void Sequence::prompt_read(std::size_t tokens) {
+bool Sequence::prompt_read(std::size_t tokens) {
   unread_ += tokens;
   result.timings.prompt_n += tokens;
-  if (unread_ < history_.size()) return;
-  cache->begin_generation(key_of_draws(history_, options_.sampling.stream));
+  note_peak_rows();
+  return unread_ == history_.size();
+}
+
+bool Sequence::begin() {
+  return cache->begin_generation(key_of_draws(history_, options_.sampling.stream));
 }
 
 void Sequence::decoded() {
@@ -156,6 +167,7 @@ FinishReason Sequence::reason_to_end(std::int32_t id) const {
 
 void Sequence::logits_ready(std::span<const float> logits, StepEvent& event) {
   if (options_.keep_logits) result.logits.emplace_back(logits.begin(), logits.end());
+  if (options_.on_logits) options_.on_logits(logits);
   if (ending_) return end(ending_reason_, event);
   if (options_.max_tokens == 0 || history_.size() >= context_) {
     return end(FinishReason::kLength, event);
@@ -165,10 +177,7 @@ void Sequence::logits_ready(std::span<const float> logits, StepEvent& event) {
   history_.push_back(id);
   result.ids.push_back(id);
   event.id = id;
-  const bool ends_answer =
-      options_.force_ids.empty() &&
-      (contains(options_.stop_tokens, id) || (!options_.ignore_eos && model_.is_end(id)));
-  if (!ends_answer) {
+  if (!ends_answer(id)) {
     ReasoningText shown = text_->push(id);
     event.reasoning += shown.reasoning;
     event.answer += shown.answer;
@@ -232,16 +241,15 @@ void Sequence::collect_kv_stats() {
   result.timings.kv_ms = counters.seconds * 1e3;
 }
 
-std::size_t Sequence::peak_rows(const KvOptions& kv) const {
-  const std::size_t prompt = rows_held() + (history_.size() - unread_);
-  std::size_t generated = context_ > history_.size() ? context_ - history_.size() : 0;
-  if (!options_.force_ids.empty()) {
-    generated = std::min(generated, options_.force_ids.size());
-  } else if (options_.max_tokens >= 0) {
-    generated = std::min(generated, static_cast<std::size_t>(options_.max_tokens));
-  }
-  if (kv.policy == KvPolicy::kFull) return prompt + generated;
-  return RatioSchedule::peak_rows(kv, prompt, generated);
+std::size_t Sequence::prompt_rows() const {
+  return (cache ? cache->most_rows() : 0) + (history_.size() - unread_);
+}
+
+std::size_t Sequence::most_tokens() const {
+  const std::size_t room = context_ > history_.size() ? context_ - history_.size() : 0;
+  if (!options_.force_ids.empty()) return std::min(room, options_.force_ids.size());
+  if (options_.max_tokens < 0) return room;
+  return std::min(room, static_cast<std::size_t>(options_.max_tokens));
 }
 
 }  // namespace laconic

@@ -12,6 +12,7 @@
 #include "engine/answer_text.h"
 #include "engine/model_impl.h"
 #include "engine/sampler.h"
+#include "engine/session_file.h"
 #include "kv/sequence_cache.h"
 #include "laconic/generation.h"
 #include "model/decoder.h"
@@ -27,9 +28,17 @@ class Sequence {
   // A new answer: `prompt` is read after what the cache holds.
   void start(std::span<const std::int32_t> prompt, const GenerateOptions& options);
 
+  // What a session file keeps beside the rows, and the way back from there: a finished answer.
+  // PRECONDITION of restore(): the cache holds the rows of `text`.
+  const std::vector<std::int32_t>& history() const { return history_; }
+  std::size_t read() const { return unread_; }
+  void restore(const SavedText& text);
+
   // The prompt tokens that are not read yet, or the one token to decode next.
   std::span<const std::int32_t> pending() const;
-  void prompt_read(std::size_t tokens);
+  bool prompt_read(std::size_t tokens);  // true when it is read to its end
+  // After the prompt: False when the cache has no room for what a generation holds from the start.
+  bool begin();
   // Logits after the prompt or after a decode step: takes the next token, and perhaps ends.
   void logits_ready(std::span<const float> logits, StepEvent& event);
   void decoded();
@@ -42,14 +51,14 @@ class Sequence {
   void request_cancel() { cancelled_ = phase != Phase::kDone; }
   bool cancel_requested() const { return cancelled_; }
 
-  // Most rows per KV head that this answer can come to hold, by the policy's law.
-  std::size_t peak_rows(const KvOptions& kv) const;
-  std::size_t rows_held() const { return cache ? cache->head(0, 0).size() : 0; }
+  // What the policy's law is asked with: rows that will count as prompt, and tokens at most.
+  std::size_t prompt_rows() const;
+  std::size_t most_tokens() const;
 
   Phase phase = Phase::kWaiting;
   std::optional<SequenceCache> cache;
   Generation result;
-  std::size_t admitted_rows = 0;  // peak_rows() when it was let in
+  std::size_t admitted_bytes = 0;  // its peak by the policy's law when it was let in
 
  private:
   std::int32_t choose(std::span<const float> logits);

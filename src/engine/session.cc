@@ -10,10 +10,14 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "engine/head_choice.h"
+#include "engine/model_fingerprint.h"
 #include "engine/model_impl.h"
 #include "engine/sequence.h"
+#include "kv/demand.h"
 #include "model/decoder.h"
 
 namespace laconic {
@@ -57,6 +61,8 @@ struct Session::Impl {
       : model(m.impl()),
         options(o),
         shape(model.weights.config.kv_shape()),
+        heads(choose_heads(o.kv, shape)),
+        demand(shape, options.kv, heads ? &*heads : nullptr),
         context(o.context == 0 ? model.weights.config.context : o.context),
         threads(o.threads),
         pool(page_bytes(kv_dtype(o.kv.type), shape.head_dim),
@@ -64,14 +70,17 @@ struct Session::Impl {
         decoder(model.weights, threads) {}
 
   Sequence& get(SequenceId id);
-  std::size_t pages_for(std::size_t rows) const;
-  std::size_t pages_held(const Sequence& sequence) const;
+  std::size_t bytes_held(const Sequence& sequence) const;
   void check_prompt_fits(std::size_t rows) const;
   void attach_cache(SequenceId id, Sequence& sequence);
-  bool reserve(Sequence& sequence, std::size_t tokens);
+  SessionOwner owner() const;
+  void make_room(std::size_t pages, const std::filesystem::path& file);
+  bool reserve(Sequence& sequence, std::size_t tokens, bool prompt);
+  bool begin(Sequence& sequence);
+  bool drop_oldest_finished();
 
   void cancel_requested();
-  std::size_t committed_pages();
+  std::size_t committed_bytes();
   void admit();
   void build_batch();
   void run_batch();
@@ -82,6 +91,8 @@ struct Session::Impl {
   const Model::Impl& model;
   SessionOptions options;
   KvShape shape;
+  std::optional<HeadSet> heads;  // nothing: all are full
+  CacheDemand demand;
   std::size_t context;
   Threads threads;
   PagePool pool;
@@ -109,38 +120,67 @@ StepEvent& Session::Impl::event_of(SequenceId id) {
   return events.emplace_back(std::move(event));
 }
 
-std::size_t Session::Impl::pages_for(std::size_t rows) const {
-  return (rows + kPageRows - 1) / kPageRows * shape.layers * shape.kv_heads;
+std::size_t Session::Impl::bytes_held(const Sequence& sequence) const {
+  return sequence.cache ? sequence.cache->counters().allocated_bytes : 0;
 }
 
-std::size_t Session::Impl::pages_held(const Sequence& sequence) const {
-  return sequence.cache ? sequence.cache->counters().allocated_bytes / pool.page_bytes() : 0;
-}
-
-// A prompt that the pool could not hold even alone is refused when it is added.
+// A prompt that the pool or the policy's budget could not hold even alone is refused when it is
+// added.
 void Session::Impl::check_prompt_fits(std::size_t rows) const {
-  if (pages_for(rows) <= pool.pages_limit()) return;
+  require_budget(options.kv, rows);
+  const std::size_t needed = demand.peak(rows, 0);
+  if (needed <= pool.bytes_limit()) return;
   throw_resource("the prompt's {} rows need {} KiB of cache pages, --kv-memory allows {} KiB", rows,
-                 kib(pages_for(rows) * pool.page_bytes()),
-                 kib(pool.pages_limit() * pool.page_bytes()));
+                 kib(needed), kib(pool.bytes_limit()));
 }
 
 void Session::Impl::attach_cache(SequenceId id, Sequence& sequence) {
   if (sequence.cache) return;
-  sequence.cache.emplace(pool, shape, options.kv);
+  sequence.cache.emplace(pool, shape, options.kv, heads ? &*heads : nullptr);
   sequence.cache->set_trace([this, id](std::size_t step, std::size_t layer, std::size_t kv_head,
                                        std::span<const std::int32_t> kept) {
     if (trace) trace(id, step, layer, kv_head, kept);
   });
 }
 
-// Room for more rows; finished sequences, the oldest first, lose theirs when the pool is full.
-bool Session::Impl::reserve(Sequence& sequence, std::size_t tokens) {
-  while (!sequence.cache->reserve(tokens)) {
-    if (finished.empty()) return false;
-    get(finished.front()).drop_rows();
-    finished.pop_front();
+SessionOwner Session::Impl::owner() const {
+  return {model_fingerprint(model.weights), model.info.name, shape,
+          model.weights.config.vocab,       options.kv,      heads ? &*heads : nullptr};
+}
+
+// Finished sequences give way to the rows of a file, but not in vain.
+void Session::Impl::make_room(std::size_t pages, const std::filesystem::path& file) {
+  const std::size_t needed = pages * pool.page_bytes();
+  std::size_t possible = pool.pages_free() * pool.page_bytes();
+  for (const SequenceId id : finished) possible += bytes_held(get(id));
+  if (needed > possible) {
+    throw_resource("the rows of {} need {} KiB of cache pages; of --kv-memory {} KiB are free",
+                   file.string(), kib(needed), possible / 1024);
   }
+  while (pool.pages_free() < pages && drop_oldest_finished()) {
+  }
+}
+
+// Room for more rows; finished sequences, the oldest first, lose theirs when the pool is full.
+bool Session::Impl::reserve(Sequence& sequence, std::size_t tokens, bool prompt) {
+  while (!sequence.cache->reserve(tokens, prompt)) {
+    if (!drop_oldest_finished()) return false;
+  }
+  return true;
+}
+
+// The same for the blocks of constant heads.
+bool Session::Impl::begin(Sequence& sequence) {
+  while (!sequence.begin()) {
+    if (!drop_oldest_finished()) return false;
+  }
+  return true;
+}
+
+bool Session::Impl::drop_oldest_finished() {
+  if (finished.empty()) return false;
+  get(finished.front()).drop_rows();
+  finished.pop_front();
   return true;
 }
 
@@ -151,26 +191,27 @@ void Session::Impl::cancel_requested() {
   }
 }
 
-// Pages that are spoken for: the peaks of all that run, and what those hold that go on from an
+// Bytes that are spoken for: the peaks of all that run, and what those hold that go on from an
 // earlier answer and still wait.
-std::size_t Session::Impl::committed_pages() {
-  std::size_t pages = 0;
-  for (const SequenceId id : active) pages += pages_for(get(id).admitted_rows);
-  for (const SequenceId id : waiting) pages += pages_held(get(id));
-  return pages;
+std::size_t Session::Impl::committed_bytes() {
+  std::size_t bytes = 0;
+  for (const SequenceId id : active) bytes += get(id).admitted_bytes;
+  for (const SequenceId id : waiting) bytes += bytes_held(get(id));
+  return bytes;
 }
 
 // Waiting sequences enter in order of arrival while the peaks of all that run, by the policy's law,
 // fit into the pool. One that does not fit even alone enters alone and may end with kv_full.
 void Session::Impl::admit() {
   std::erase_if(waiting, [&](SequenceId id) { return get(id).phase != Sequence::Phase::kWaiting; });
-  std::size_t committed = committed_pages();
+  std::size_t committed = committed_bytes();
   while (!waiting.empty()) {
     const SequenceId id = waiting.front();
     Sequence& sequence = get(id);
-    sequence.admitted_rows = sequence.peak_rows(options.kv);
-    const std::size_t more = pages_for(sequence.admitted_rows) - pages_held(sequence);
-    if (!active.empty() && committed + more > pool.pages_limit()) return;
+    sequence.admitted_bytes =
+        std::max(demand.peak(sequence.prompt_rows(), sequence.most_tokens()), bytes_held(sequence));
+    const std::size_t more = sequence.admitted_bytes - bytes_held(sequence);
+    if (!active.empty() && committed + more > pool.bytes_limit()) return;
     committed += more;
     attach_cache(id, sequence);
     sequence.phase = Sequence::Phase::kPrompt;
@@ -185,7 +226,7 @@ void Session::Impl::build_batch() {
   for (const SequenceId id : active) {
     Sequence& sequence = get(id);
     if (sequence.phase != Sequence::Phase::kDecode) continue;
-    if (!reserve(sequence, 1)) {
+    if (!reserve(sequence, 1, /*prompt=*/false)) {
       sequence.end_kv_full(event_of(id));
       continue;
     }
@@ -198,7 +239,7 @@ void Session::Impl::build_batch() {
     if (sequence.phase != Sequence::Phase::kPrompt || left == 0) continue;
     const auto pending = sequence.pending();
     const std::size_t count = std::min(left, pending.size());
-    if (!reserve(sequence, count)) {
+    if (!reserve(sequence, count, /*prompt=*/true)) {
       // Others may end and give pages back; with nobody else running it can never go on.
       if (batch.empty()) sequence.end_kv_full(event_of(id));
       continue;
@@ -219,8 +260,8 @@ void Session::Impl::finish_segment(std::size_t index, std::span<const float>& lo
   logits = logits.subspan(own.size());
   if (segment.kind == RowKind::kDecode) {
     sequence.decoded();
-  } else {
-    sequence.prompt_read(segment.ids.size());
+  } else if (sequence.prompt_read(segment.ids.size()) && !begin(sequence)) {
+    return sequence.end_kv_full(event_of(batch_ids[index]));
   }
   if (has_logits) sequence.logits_ready(own, event_of(batch_ids[index]));
 }
@@ -287,14 +328,14 @@ void Session::extend(SequenceId id, std::span<const std::int32_t> more,
     throw_usage("sequence {} cannot go on: its generation has not finished", id);
   }
   // Those that run were let in on the promise that finished sequences give way.
-  if (impl_->committed_pages() + impl_->pages_held(sequence) > impl_->pool.pages_limit()) {
+  if (impl_->committed_bytes() + impl_->bytes_held(sequence) > impl_->pool.bytes_limit()) {
     sequence.drop_rows();
     std::erase(impl_->finished, id);
   }
   if (!sequence.can_go_on()) {
     throw_usage("sequence {} cannot go on: its rows had to give way, add its text anew", id);
   }
-  impl_->check_prompt_fits(sequence.rows_held() + sequence.pending().size() + more.size());
+  impl_->check_prompt_fits(sequence.prompt_rows() + more.size());
   sequence.start(more, options);
   std::erase(impl_->finished, id);
   impl_->waiting.push_back(id);
@@ -334,6 +375,41 @@ void Session::release(SequenceId id) {
   impl_->sequences.erase(id);
 }
 
+std::span<const std::int32_t> Session::ids(SequenceId id) const { return impl_->get(id).history(); }
+
+void Session::save(SequenceId id, const std::filesystem::path& file, std::string_view note) const {
+  const Sequence& sequence = impl_->get(id);
+  if (sequence.phase != Sequence::Phase::kDone) {
+    throw_usage("sequence {} cannot be saved: its generation has not finished", id);
+  }
+  if (!sequence.cache) {
+    throw_usage("sequence {} cannot be saved: it has no rows, they had to give way", id);
+  }
+  write_session_file(file, impl_->owner(), {sequence.history(), sequence.read(), std::string(note)},
+                     *sequence.cache);
+}
+
+SequenceId Session::load(const std::filesystem::path& file, std::string* note) {
+  const MappedFile mapped(file);
+  const SessionReader saved(mapped.bytes(), file.string(), impl_->owner());
+  const std::size_t tokens = saved.text().ids.size();
+  if (tokens > impl_->context) {
+    throw_usage("{} holds a text of {} tokens, --ctx-size allows {}", file.string(), tokens,
+                impl_->context);
+  }
+  impl_->make_room(saved.pages(), file);
+  const SequenceId id = impl_->next_id;
+  Sequence sequence(impl_->model, impl_->context);
+  impl_->attach_cache(id, sequence);
+  if (!saved.restore(*sequence.cache)) throw_resource("no room for {}", file.string());
+  sequence.restore(saved.text());
+  impl_->sequences.emplace(id, std::move(sequence));
+  impl_->finished.push_back(id);
+  ++impl_->next_id;
+  if (note != nullptr) *note = saved.text().note;
+  return id;
+}
+
 Generation Session::generate(std::span<const std::int32_t> prompt, const GenerateOptions& options,
                              const std::function<void(const StepEvent&)>& on_event) {
   const SequenceId id = add(prompt, options);
@@ -350,9 +426,7 @@ Generation Session::generate(std::span<const std::int32_t> prompt, const Generat
 }
 
 void Session::set_kv_trace(KvTrace trace) { impl_->trace = std::move(trace); }
-std::size_t Session::kv_bytes_limit() const {
-  return impl_->pool.pages_limit() * impl_->pool.page_bytes();
-}
+std::size_t Session::kv_bytes_limit() const { return impl_->pool.bytes_limit(); }
 std::size_t Session::threads() const { return impl_->threads.size(); }
 
 }  // namespace laconic

@@ -25,7 +25,8 @@ std::vector<std::string> split_item(const std::string& item) {
   std::vector<std::string> arms;
   for (const std::string& piece : split(item, ',')) {
     if (piece.empty()) throw_usage("--compare '{}' has an empty part between its commas", item);
-    const bool more = piece.find('=') != std::string::npos && piece.find(':') == std::string::npos;
+    // An option goes on with the arm before it: its '=' stands before any ':' (heads=random:3).
+    const bool more = piece.find('=') < piece.find(':');
     if (!more) {
       arms.push_back(piece);
     } else if (arms.empty()) {

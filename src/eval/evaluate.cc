@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
-#include "eval/fingerprint.h"
+#include "engine/model_fingerprint.h"
 #include "eval/progress.h"
 #include "eval/resume.h"
 #include "eval/settings.h"

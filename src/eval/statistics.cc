@@ -46,4 +46,34 @@ Difference paired_difference(std::span<const int> gains, std::uint64_t seed,
   return {mean(total), {mean(sums[tail]), mean(sums[resamples - 1 - tail])}};
 }
 
+Ratio bootstrap_ratio(std::span<const double> tops, std::span<const double> bottoms,
+                      std::uint64_t seed, std::size_t resamples) {
+  assert(!tops.empty() && tops.size() == bottoms.size() && resamples > 0);
+  const std::size_t n = tops.size();
+  std::mt19937_64 random(seed);
+  std::vector<double> ratios(resamples);
+  for (double& ratio : ratios) {
+    double top = 0, bottom = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t drawn = random() % n;
+      top += tops[drawn];
+      bottom += bottoms[drawn];
+    }
+    ratio = top / bottom;
+  }
+  std::sort(ratios.begin(), ratios.end());
+  const std::size_t tail = resamples / kTailDivisor;
+  const double top = std::accumulate(tops.begin(), tops.end(), 0.0);
+  const double bottom = std::accumulate(bottoms.begin(), bottoms.end(), 0.0);
+  return {top / bottom, {ratios[tail], ratios[resamples - 1 - tail]}};
+}
+
+double percentile(std::vector<double> values, std::size_t percent) {
+  assert(!values.empty() && percent >= 1 && percent <= 100);
+  const std::size_t rank = (values.size() * percent + 99) / 100;  // from 1
+  const auto place = values.begin() + static_cast<std::ptrdiff_t>(rank - 1);
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
+}
+
 }  // namespace laconic

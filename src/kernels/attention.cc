@@ -100,66 +100,116 @@ HWY_INLINE void add_values_tail(const std::uint8_t* values, std::size_t stride, 
   store_partial(sum, out + at, elements);
 }
 
-// One page, `count` of its rows, for kX queries that all see exactly these rows.
+// What one call asks of a head's rows, and where its answers go.
+struct AttendArguments {
+  const float* q;              // [queries][head_dim], for the rows from prefix_rows on
+  const float* q_prefix;       // [queries][head_dim], for the rows before
+  std::size_t prefix_rows;     // counted from the first row
+  const std::size_t* visible;  // [queries]
+  std::size_t queries;
+  float scale;
+  OnlineSoftmax state;
+  float* out;      // [queries][head_dim]
+  float* weights;  // [queries][rows], or null where nobody wants them
+};
+
+// The rows of one page that some queries see.
+struct PageRows {
+  const std::uint8_t* keys;    // [count][head_dim]
+  const std::uint8_t* values;  // [count][head_dim]
+  std::size_t first;           // index of the first one among all rows
+  std::size_t count;
+  std::size_t prefix;  // so many of them are asked by q_prefix
+};
+
+// Keeps logits for finish_weights: what the page's numerators are relative to may still grow.
+HWY_INLINE void note_logits(const float* p, std::size_t count, float scale, float* logits) {
+  const F32 d;
+  const V factor = hn::Set(d, scale);
+  std::size_t r = 0;
+  for (; r + kLanes <= count; r += kLanes) {
+    hn::StoreU(hn::Mul(hn::Load(d, p + r), factor), d, logits + r);
+  }
+  if (r < count) {
+    store_partial(hn::Mul(load_partial(p + r, count - r), factor), logits + r, count - r);
+  }
+}
+
+// One page for kX queries, from `query` on, that all see exactly these rows of it.
 template <typename Format, std::size_t kX>
-HWY_NOINLINE void attend_page(const std::uint8_t* page, std::size_t head_dim, std::size_t count,
-                              const float* q, float scale, OnlineSoftmax state, float* out) {
+HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page,
+                              const AttendArguments& a, std::size_t query) {
   HWY_ALIGN float p[kX * kPageRows];
+  const std::size_t head_dim = kv.head_dim;
   const std::size_t stride = head_dim * Format::kBytes;
-  dot_rows<Format, kX>(DotArguments{page, stride, head_dim, q, head_dim, p, kPageRows}, 0, count,
-                       0);
+  const std::size_t count = page.count;
+  DotArguments dots{page.keys, stride, head_dim, a.q + query * head_dim, head_dim, p, kPageRows};
+  dot_rows<Format, kX>(dots, page.prefix, count, 0);
+  if (page.prefix > 0) {
+    dots.x = a.q_prefix + query * head_dim;
+    dot_rows<Format, kX>(dots, 0, page.prefix, 0);
+  }
   float shrink[kX];
   for (std::size_t i = 0; i < kX; ++i) {
-    shrink[i] = update_softmax(p + i * kPageRows, count, scale, state.largest + i, state.total + i);
+    if (a.weights != nullptr) {
+      note_logits(p + i * kPageRows, count, a.scale,
+                  a.weights + (query + i) * kv.rows + page.first);
+    }
+    shrink[i] = update_softmax(p + i * kPageRows, count, a.scale, a.state.largest + query + i,
+                               a.state.total + query + i);
   }
-  const std::uint8_t* values = page + kPageRows * stride;
+  float* out = a.out + query * head_dim;
   // As many vectors of a row as accumulators allow: a row is then read in one go.
   constexpr std::size_t kWide = (kManyRegisters ? 16 : 8) / (kX == 3 ? 4 : kX);
   std::size_t at = 0;
   for (; at + kWide * kLanes <= head_dim; at += kWide * kLanes) {
-    add_values<Format, kX, kWide>(values, stride, count, p, shrink, out, head_dim, at);
+    add_values<Format, kX, kWide>(page.values, stride, count, p, shrink, out, head_dim, at);
   }
   for (; at + 2 * kLanes <= head_dim; at += 2 * kLanes) {
-    add_values<Format, kX, 2>(values, stride, count, p, shrink, out, head_dim, at);
+    add_values<Format, kX, 2>(page.values, stride, count, p, shrink, out, head_dim, at);
   }
   for (; at + kLanes <= head_dim; at += kLanes) {
-    add_values<Format, kX, 1>(values, stride, count, p, shrink, out, head_dim, at);
+    add_values<Format, kX, 1>(page.values, stride, count, p, shrink, out, head_dim, at);
   }
   if (at < head_dim) {
     for (std::size_t i = 0; i < kX; ++i) {
-      add_values_tail<Format>(values, stride, count, p + i * kPageRows, shrink[i],
+      add_values_tail<Format>(page.values, stride, count, p + i * kPageRows, shrink[i],
                               out + i * head_dim, at, head_dim - at);
     }
   }
 }
 
+// Of the first `rows` rows of a head, those in the page that begins with row `first`.
+HWY_INLINE std::size_t rows_in_page(std::size_t rows, std::size_t first) {
+  return rows > first ? std::min(kPageRows, rows - first) : 0;
+}
+
 template <typename Format>
-HWY_INLINE void attend_pages(const HeadRowsView& kv, const float* q, const std::size_t* visible,
-                             std::size_t queries, float scale, OnlineSoftmax state, float* out) {
-  const std::size_t most = *std::max_element(visible, visible + queries);
+HWY_INLINE void attend_pages(const HeadRowsView& kv, const AttendArguments& a) {
+  const std::size_t most = *std::max_element(a.visible, a.visible + a.queries);
   for (std::size_t first = 0; first < most; first += kPageRows) {
-    const auto* page = reinterpret_cast<const std::uint8_t*>(kv.pages[first / kPageRows]);
-    for (std::size_t i = 0; i < queries;) {
-      const std::size_t count = visible[i] > first ? std::min(kPageRows, visible[i] - first) : 0;
+    PageRows page;
+    page.keys = reinterpret_cast<const std::uint8_t*>(kv.pages[first / kPageRows]);
+    page.values = page.keys + kv.value_rows * kv.head_dim * Format::kBytes;
+    page.first = first;
+    for (std::size_t i = 0; i < a.queries;) {
+      page.count = rows_in_page(a.visible[i], first);
+      page.prefix = std::min(rows_in_page(a.prefix_rows, first), page.count);
       std::size_t run = 1;  // neighbours that see the same rows of this page
-      while (run < kTileVectors && i + run < queries &&
-             (visible[i + run] > first ? std::min(kPageRows, visible[i + run] - first) : 0) ==
-                 count) {
+      while (run < kTileVectors && i + run < a.queries &&
+             rows_in_page(a.visible[i + run], first) == page.count) {
         ++run;
       }
-      if (count > 0) {
-        const float* query = q + i * kv.head_dim;
-        float* result = out + i * kv.head_dim;
-        const OnlineSoftmax at{state.largest + i, state.total + i};
+      if (page.count > 0) {
         if (run == 1) {
-          attend_page<Format, 1>(page, kv.head_dim, count, query, scale, at, result);
+          attend_page<Format, 1>(kv, page, a, i);
         } else if (run == 2) {
-          attend_page<Format, 2>(page, kv.head_dim, count, query, scale, at, result);
+          attend_page<Format, 2>(kv, page, a, i);
         } else if constexpr (kTileVectors > 2) {
           if (run == 3) {
-            attend_page<Format, 3>(page, kv.head_dim, count, query, scale, at, result);
+            attend_page<Format, 3>(kv, page, a, i);
           } else {
-            attend_page<Format, 4>(page, kv.head_dim, count, query, scale, at, result);
+            attend_page<Format, 4>(kv, page, a, i);
           }
         }
       }
@@ -168,49 +218,47 @@ HWY_INLINE void attend_pages(const HeadRowsView& kv, const float* q, const std::
   }
 }
 
-void attend_kernel(const HeadRowsView& kv, const float* q, const std::size_t* visible,
-                   std::size_t queries, float scale, float* out, float* scratch) {
+// Turns the logits of a query's visible rows into its weights. [rows]
+HWY_INLINE void finish_weights(float* weights, std::size_t visible, std::size_t rows, float largest,
+                               float share) {
+  const F32 d;
+  // As in update_softmax.
+  const V shift = hn::Set(d, largest == -std::numeric_limits<float>::infinity() ? 0.0f : largest);
+  const V factor = hn::Set(d, share);
+  std::size_t r = 0;
+  for (; r + kLanes <= visible; r += kLanes) {
+    const V e = exp_of(hn::Sub(hn::LoadU(d, weights + r), shift));
+    hn::StoreU(hn::Mul(e, factor), d, weights + r);
+  }
+  if (r < visible) {
+    const V e = exp_of(hn::Sub(load_partial(weights + r, visible - r), shift));
+    store_partial(hn::Mul(e, factor), weights + r, visible - r);
+  }
+  std::fill(weights + visible, weights + rows, 0.0f);
+}
+
+void attend_kernel(const HeadRowsView& kv, const float* q, const float* q_prefix,
+                   std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
+                   float scale, float* out, float* weights, float* scratch) {
   const OnlineSoftmax state{scratch, scratch + queries};
   std::fill_n(state.largest, queries, -std::numeric_limits<float>::infinity());
   std::fill_n(state.total, queries, 0.0f);
   std::fill_n(out, queries * kv.head_dim, 0.0f);
+  const AttendArguments arguments{q,     q_prefix, prefix_rows, visible, queries,
+                                  scale, state,    out,         weights};
   if (kv.type == DType::kF32) {
-    attend_pages<FormatF32>(kv, q, visible, queries, scale, state, out);
+    attend_pages<FormatF32>(kv, arguments);
   } else if (kv.type == DType::kF16) {
-    attend_pages<FormatF16>(kv, q, visible, queries, scale, state, out);
+    attend_pages<FormatF16>(kv, arguments);
   } else {
-    attend_pages<FormatBF16>(kv, q, visible, queries, scale, state, out);
+    attend_pages<FormatBF16>(kv, arguments);
   }
   for (std::size_t i = 0; i < queries; ++i) {
     const float share = 1.0f / state.total[i];
     for (std::size_t k = 0; k < kv.head_dim; ++k) out[i * kv.head_dim + k] *= share;
-  }
-}
-
-template <typename Format>
-HWY_INLINE void key_logits_pages(const HeadRowsView& kv, std::size_t begin, std::size_t end,
-                                 const float* q, std::size_t queries, float scale, float* logits) {
-  const std::size_t stride = kv.head_dim * Format::kBytes;
-  for (std::size_t row = begin; row < end;) {
-    const std::size_t in_page = row % kPageRows;
-    const std::size_t count = std::min(kPageRows - in_page, end - row);
-    const auto* page = reinterpret_cast<const std::uint8_t*>(kv.pages[row / kPageRows]);
-    dot_block<Format>(DotArguments{page + in_page * stride, stride, kv.head_dim, q, kv.head_dim,
-                                   logits + (row - begin), end - begin},
-                      0, count, queries);
-    row += count;
-  }
-  for (std::size_t i = 0; i < queries * (end - begin); ++i) logits[i] *= scale;
-}
-
-void key_logits_kernel(const HeadRowsView& kv, std::size_t begin, std::size_t end, const float* q,
-                       std::size_t queries, float scale, float* logits) {
-  if (kv.type == DType::kF32) {
-    key_logits_pages<FormatF32>(kv, begin, end, q, queries, scale, logits);
-  } else if (kv.type == DType::kF16) {
-    key_logits_pages<FormatF16>(kv, begin, end, q, queries, scale, logits);
-  } else {
-    key_logits_pages<FormatBF16>(kv, begin, end, q, queries, scale, logits);
+    if (weights != nullptr) {
+      finish_weights(weights + i * kv.rows, visible[i], kv.rows, state.largest[i], share);
+    }
   }
 }
 
@@ -222,20 +270,28 @@ HWY_AFTER_NAMESPACE();
 namespace laconic {
 
 HWY_EXPORT(attend_kernel);
-HWY_EXPORT(key_logits_kernel);
 
 std::size_t attend_scratch_floats(std::size_t queries, std::size_t) { return 2 * queries; }
 
 void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, std::size_t queries,
             float scale, float* out, float* scratch) {
-  if (queries == 0) return;
-  HWY_DYNAMIC_DISPATCH(attend_kernel)(kv, q, visible, queries, scale, out, scratch);
+  attend_split(kv, q, q, 0, visible, queries, scale, out, scratch);
 }
 
-void key_logits(const HeadRowsView& kv, std::size_t begin, std::size_t end, const float* q,
-                std::size_t queries, float scale, float* logits) {
-  if (queries == 0 || begin >= end) return;
-  HWY_DYNAMIC_DISPATCH(key_logits_kernel)(kv, begin, end, q, queries, scale, logits);
+void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size_t* visible,
+                         std::size_t queries, float scale, float* out, float* weights,
+                         float* scratch) {
+  if (queries == 0) return;
+  HWY_DYNAMIC_DISPATCH(attend_kernel)
+  (kv, q, q, 0, visible, queries, scale, out, weights, scratch);
+}
+
+void attend_split(const HeadRowsView& kv, const float* q, const float* q_prefix,
+                  std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
+                  float scale, float* out, float* scratch) {
+  if (queries == 0) return;
+  HWY_DYNAMIC_DISPATCH(attend_kernel)
+  (kv, q, q_prefix, prefix_rows, visible, queries, scale, out, nullptr, scratch);
 }
 
 }  // namespace laconic

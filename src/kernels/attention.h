@@ -2,7 +2,8 @@
 // Attention of the query heads that share one KV head, over that head's paged rows.
 //
 // Rows are visited page by page with an online softmax, so a query's result depends on its own
-// visible rows alone: not on other queries, on chunking, or on threads.
+// visible rows alone: not on other queries, on chunking, or on threads. The same goes for every
+// logit and length: its bits do not depend on what else a call asks for.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +14,22 @@ namespace laconic {
 
 inline constexpr std::size_t kPageRows = 64;
 
-// Rows of one KV head. A page holds K [kPageRows][head_dim] and then V [kPageRows][head_dim].
+// Rows of one KV head. A page points at K [kPageRows][head_dim]; its V lies `value_rows` rows
+// behind its K. So one block of n rows, K [n][head_dim] and then V [n][head_dim], is a list of
+// pages too: each points kPageRows rows behind the one before it, and value_rows is n.
 struct HeadRowsView {
   const std::byte* const* pages = nullptr;  // [ceil(rows / kPageRows)]
   std::size_t rows = 0;
   std::size_t head_dim = 0;
   DType type = DType::kF16;  // kF32, kF16 or kBF16
+  std::size_t value_rows = kPageRows;
 };
 
 constexpr std::size_t page_bytes(DType type, std::size_t head_dim) {
   return 2 * kPageRows * row_bytes(type, head_dim);
 }
 
-// Floats of scratch that attend needs for `queries` query rows.
+// Floats of scratch that each attend function needs for `queries` query rows.
 std::size_t attend_scratch_floats(std::size_t queries, std::size_t head_dim);
 
 // out[i] = sum_r softmax_r(q[i] . K[r] * scale) V[r] over r < visible[i].
@@ -34,16 +38,40 @@ void attend(const HeadRowsView& kv, const float* q /* [queries][head_dim] */,
             const std::size_t* visible /* [queries] */, std::size_t queries, float scale,
             float* out /* [queries][head_dim] */, float* scratch);
 
+// The same, bit for bit, and the softmax itself: 0 for the rows that a query does not see.
+void attend_with_weights(const HeadRowsView& kv, const float* q /* [queries][head_dim] */,
+                         const std::size_t* visible /* [queries] */, std::size_t queries,
+                         float scale, float* out /* [queries][head_dim] */,
+                         float* weights /* [queries][rows] */, float* scratch);
+
+// The same where the first rows are asked by other queries: one softmax over q_prefix[i] . K[r] for
+// r < prefix_rows and q[i] . K[r] for the rest. StreamingLLM by cache index (arXiv 2309.17453) with
+// keys that stay as they are: the query is turned twice instead.
+void attend_split(const HeadRowsView& kv, const float* q /* [queries][head_dim] */,
+                  const float* q_prefix /* [queries][head_dim] */, std::size_t prefix_rows,
+                  const std::size_t* visible /* [queries] */, std::size_t queries, float scale,
+                  float* out /* [queries][head_dim] */, float* scratch);
+
 // logits[i][r - begin] = q[i] . K[r] * scale for r in [begin, end).
 void key_logits(const HeadRowsView& kv, std::size_t begin, std::size_t end,
                 const float* q /* [queries][head_dim] */, std::size_t queries, float scale,
                 float* logits /* [queries][end - begin] */);
 
+// lengths[r - begin] = |K[r]|, the Euclidean length, for r in [begin, end).
+void key_lengths(const HeadRowsView& kv, std::size_t begin, std::size_t end,
+                 float* lengths /* [end - begin] */);
+
 namespace reference {
 void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, std::size_t queries,
             float scale, float* out);
+void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size_t* visible,
+                         std::size_t queries, float scale, float* out, float* weights);
+void attend_split(const HeadRowsView& kv, const float* q, const float* q_prefix,
+                  std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
+                  float scale, float* out);
 void key_logits(const HeadRowsView& kv, std::size_t begin, std::size_t end, const float* q,
                 std::size_t queries, float scale, float* logits);
+void key_lengths(const HeadRowsView& kv, std::size_t begin, std::size_t end, float* lengths);
 }  // namespace reference
 
 }  // namespace laconic

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 
@@ -21,28 +23,35 @@ constexpr std::size_t aligned(std::size_t bytes) {
 
 }  // namespace
 
-void PagePool::Free::operator()(std::byte* block) const { std::free(block); }
+void FreeRowMemory::operator()(std::byte* memory) const { std::free(memory); }
+
+RowMemory row_memory(std::size_t bytes) {
+  // More than any object can have; rounding it up could overflow.
+  if (bytes > static_cast<std::size_t>(PTRDIFF_MAX)) return nullptr;
+  return RowMemory(static_cast<std::byte*>(std::aligned_alloc(kAlignment, aligned(bytes))));
+}
 
 PagePool::PagePool(std::size_t page_bytes, std::size_t limit_bytes)
     : page_bytes_(page_bytes), limit_(limit_bytes / page_bytes) {}
 
 std::byte* PagePool::allocate() {
-  if (used_ == limit_) return nullptr;
+  if (pages_free() == 0) return nullptr;
   if (free_.empty()) {
     const std::size_t stride = aligned(page_bytes_);
-    const std::size_t pages =
-        std::min(limit_ - used_, std::max<std::size_t>(1, kSlabBytes / stride));
-    auto* slab = static_cast<std::byte*>(std::aligned_alloc(kAlignment, pages * stride));
+    const std::size_t pages = std::min(pages_free(), std::max<std::size_t>(1, kSlabBytes / stride));
+    RowMemory slab = row_memory(pages * stride);
     if (slab == nullptr) {
       throw_resource("the system has no memory for {} more bytes of cache pages; {} bytes are held",
-                     pages * stride, used_ * page_bytes_);
+                     pages * stride, bytes_used());
     }
-    slabs_.emplace_back(slab);
-    for (std::size_t i = pages; i-- > 0;) free_.push_back(slab + i * stride);
+    std::byte* first = slab.get();
+    slabs_.push_back(std::move(slab));
+    for (std::size_t i = pages; i-- > 0;) free_.push_back(first + i * stride);
   }
   std::byte* page = free_.back();
   free_.pop_back();
-  peak_ = std::max(peak_, ++used_);
+  ++used_;
+  count_peak();
   return page;
 }
 
@@ -50,6 +59,23 @@ void PagePool::release(std::byte* page) {
   assert(page != nullptr && used_ > 0);
   free_.push_back(page);
   --used_;
+}
+
+bool PagePool::reserve_block(std::size_t bytes) {
+  if (bytes > bytes_free()) return false;
+  block_bytes_ += bytes;
+  count_peak();
+  return true;
+}
+
+void PagePool::release_block(std::size_t bytes) {
+  assert(bytes <= block_bytes_);
+  block_bytes_ -= bytes;
+}
+
+void PagePool::count_peak() {
+  peak_pages_ = std::max(peak_pages_, used_);
+  peak_bytes_ = std::max(peak_bytes_, bytes_used());
 }
 
 }  // namespace laconic

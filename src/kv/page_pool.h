@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages of kPageRows rows, all of one size, from one pool with a limit in bytes.
+// Pages of kPageRows rows, all of one size, and blocks of any size, under one limit in bytes.
 //
-// Promises: the limit counts pages handed out; a page given back is used again before new memory is
-// taken; memory is taken lazily, so an idle pool costs nothing. Refuses (kv full) by returning
-// null. Not thread-safe: the engine allocates between forward stages, on one thread.
+// Promises: the limit counts what is handed out, pages and blocks; a page given back is used again
+// before new memory is taken; memory is taken lazily, so an idle pool costs nothing. A block is
+// only counted here: its memory is its owner's. Refuses (kv full) by returning null or false. Not
+// thread-safe: the engine allocates between forward stages, on one thread.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,14 @@
 #include <vector>
 
 namespace laconic {
+
+struct FreeRowMemory {
+  void operator()(std::byte* memory) const;
+};
+using RowMemory = std::unique_ptr<std::byte, FreeRowMemory>;
+
+// 64-byte aligned, not initialised; nullptr when the system has no memory.
+RowMemory row_memory(std::size_t bytes);
 
 class PagePool {
  public:
@@ -23,19 +32,27 @@ class PagePool {
   std::byte* allocate();
   void release(std::byte* page);
 
+  // Counts a block against the limit. False, and nothing changed, when it does not fit.
+  bool reserve_block(std::size_t bytes);
+  void release_block(std::size_t bytes);
+
   std::size_t page_bytes() const { return page_bytes_; }
   std::size_t pages_limit() const { return limit_; }
   std::size_t pages_used() const { return used_; }
-  std::size_t pages_free() const { return limit_ - used_; }
-  std::size_t peak_pages() const { return peak_; }
+  std::size_t pages_free() const { return bytes_free() / page_bytes_; }  // whole ones
+  std::size_t peak_pages() const { return peak_pages_; }
+
+  std::size_t bytes_limit() const { return limit_ * page_bytes_; }
+  std::size_t bytes_used() const { return used_ * page_bytes_ + block_bytes_; }
+  std::size_t bytes_free() const { return bytes_limit() - bytes_used(); }
+  std::size_t peak_bytes() const { return peak_bytes_; }
 
  private:
-  struct Free {
-    void operator()(std::byte* block) const;
-  };
+  void count_peak();
   std::size_t page_bytes_, limit_;
-  std::size_t used_ = 0, peak_ = 0;
-  std::vector<std::unique_ptr<std::byte, Free>> slabs_;  // each holds several pages
+  std::size_t used_ = 0, block_bytes_ = 0;
+  std::size_t peak_pages_ = 0, peak_bytes_ = 0;
+  std::vector<RowMemory> slabs_;  // each holds several pages
   std::vector<std::byte*> free_;
 };
 

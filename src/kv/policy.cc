@@ -3,53 +3,60 @@
 
 #include <cassert>
 
+#include "kv/h2o.h"
+#include "kv/knorm.h"
 #include "kv/random.h"
+#include "kv/recency.h"
+#include "kv/rkv.h"
 #include "kv/rpc.h"
+#include "kv/snapkv.h"
+#include "kv/tova.h"
 
 namespace laconic {
-namespace {
-
-Selection select_rpc(const Trigger& trigger, const KvOptions& options) {
-  const Selector selector = selector_for(options, trigger.round);
-  assert(trigger.queries.size() ==
-         trigger.query_heads * selector.queries * trigger.heads.front().head_dim);
-  RpcInput input;
-  input.heads = trigger.heads;
-  input.queries = trigger.queries.data();
-  input.query_count = selector.queries;
-  input.newest_weight = selector.newest_weight;
-  input.query_heads = trigger.query_heads;
-  input.first_candidate = trigger.first_candidate;
-  input.window = options.window;
-  input.keep = trigger.keep;
-  return rpc_select(input, options);
-}
-
-Selection select_random(const Trigger& trigger, const KvOptions& options) {
-  const Regions regions{trigger.heads.front().rows, trigger.first_candidate, options.window};
-  return random_select(regions, trigger.keep, trigger.heads.size(),
-                       {trigger.sequence, trigger.layer, trigger.round}, options);
-}
-
-}  // namespace
 
 std::size_t queries_asked(const KvOptions& options, std::size_t round) {
   switch (options.policy) {
     case KvPolicy::kRpc:
       return selector_for(options, round).queries;
+    case KvPolicy::kTova:
+      return 1;
+    case KvPolicy::kSnapKv:
+    case KvPolicy::kRkv:
+      return options.window;
     case KvPolicy::kFull:
     case KvPolicy::kRandom:
+    case KvPolicy::kStreaming:
+    case KvPolicy::kRecency:
+    case KvPolicy::kKnorm:
+    case KvPolicy::kH2o:
       break;
   }
   return 0;
 }
 
+bool wants_attention(const KvOptions& options) { return options.policy == KvPolicy::kH2o; }
+
 Selection select_rows(const Trigger& trigger, const KvOptions& options) {
+  const Regions regions = regions_of(trigger, options);
   switch (options.policy) {
     case KvPolicy::kRpc:
-      return select_rpc(trigger, options);
+      return rpc_select(trigger, regions, options);
     case KvPolicy::kRandom:
-      return select_random(trigger, options);
+      return random_select(regions, kept_candidates(trigger, regions), trigger.heads.size(),
+                           {trigger.sequence, trigger.layer, trigger.round}, options);
+    case KvPolicy::kStreaming:
+    case KvPolicy::kRecency:
+      return recency_select(trigger, regions);
+    case KvPolicy::kKnorm:
+      return knorm_select(trigger, regions, options);
+    case KvPolicy::kH2o:
+      return h2o_select(trigger, regions, options);
+    case KvPolicy::kTova:
+      return tova_select(trigger, regions, options);
+    case KvPolicy::kSnapKv:
+      return snapkv_select(trigger, regions, options);
+    case KvPolicy::kRkv:
+      return rkv_select(trigger, regions, options);
     case KvPolicy::kFull:
       break;
   }

@@ -2,6 +2,9 @@
 #include "kv/selection.h"
 
 #include <numeric>
+#include <utility>
+
+#include "kv/scores.h"
 
 namespace laconic {
 
@@ -15,6 +18,17 @@ std::vector<std::int32_t> keep_list(const Regions& regions, std::span<const std:
   }
   std::iota(end, kept.end(), static_cast<std::int32_t>(regions.window_begin()));
   return kept;
+}
+
+Selection select_top(const Regions& regions, std::vector<std::vector<float>> scores,
+                     std::size_t keep, std::size_t kv_heads) {
+  Selection selection;
+  for (const std::vector<float>& list : scores) {
+    selection.kept.push_back(keep_list(regions, top_indices(list, keep)));
+  }
+  selection.scores = std::move(scores);
+  selection.kept.resize(kv_heads, selection.kept.front());
+  return selection;
 }
 
 }  // namespace laconic

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stays of a layer's rows at a trigger, whatever the policy. Regions by cache index:
-//   [0, first_candidate)            protected (prompt)
+//   [0, first_candidate)             protected (prompt, sinks)
 //   [first_candidate, rows - window) candidates
-//   [rows - window, rows)           protected (the newest rows)
+//   [rows - window, rows)            protected (the newest rows)
 #pragma once
 
 #include <cstddef>
@@ -30,5 +30,10 @@ struct Selection {
 // One list of a selection: the protected rows and the `chosen` candidates (counted from the first
 // candidate, ascending).
 std::vector<std::int32_t> keep_list(const Regions& regions, std::span<const std::int32_t> chosen);
+
+// Every list of candidate scores becomes a keep-list of its `keep` largest; a single list serves
+// all KV heads.
+Selection select_top(const Regions& regions, std::vector<std::vector<float>> scores,
+                     std::size_t keep, std::size_t kv_heads);
 
 }  // namespace laconic

@@ -5,24 +5,34 @@
 #include <cassert>
 #include <chrono>
 
+#include "kv/h2o.h"
 #include "kv/policy.h"
 
 namespace laconic {
 
-SequenceCache::SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options)
+SequenceCache::SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options,
+                             const HeadSet* heads)
     : pool_(pool),
       shape_(shape),
       options_(options),
+      full_heads_(shape.layers),
       queries_(shape.layers),
-      query_counts_(shape.layers) {
+      query_room_(queries_asked(options, 0)),
+      received_(::laconic::wants_attention(options) ? shape.layers * shape.kv_heads : 0) {
   heads_.reserve(shape.layers * shape.kv_heads);
-  for (std::size_t i = 0; i < shape.layers * shape.kv_heads; ++i) {
-    heads_.emplace_back(pool, kv_dtype(options.type), shape.head_dim);
+  for (std::size_t layer = 0; layer < shape.layers; ++layer) {
+    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
+      heads_.emplace_back(pool, kv_dtype(options.type), shape.head_dim);
+      if (heads == nullptr || heads->is_full(layer, h)) full_heads_[layer].push_back(h);
+    }
   }
-  if (options.policy != KvPolicy::kFull) schedule_.emplace(options);
+  if (options.evicts()) schedule_.emplace(options);
 }
 
-bool SequenceCache::reserve(std::size_t tokens) {
+bool SequenceCache::reserve(std::size_t tokens, bool prompt) {
+  for (HeadCache& head : heads_) {
+    if (prompt && !head.become_paged()) return false;
+  }
   std::size_t missing = 0;
   for (const HeadCache& head : heads_) missing += head.pages_missing(tokens);
   if (missing > pool_.pages_free()) return false;
@@ -44,101 +54,198 @@ const HeadCache& SequenceCache::head(std::size_t layer, std::size_t kv_head) con
   return heads_[layer * shape_.kv_heads + kv_head];
 }
 
-void SequenceCache::begin_generation(std::uint64_t sequence) {
+bool SequenceCache::is_full_head(std::size_t layer, std::size_t kv_head) const {
+  return std::binary_search(full_heads_[layer].begin(), full_heads_[layer].end(), kv_head);
+}
+
+std::size_t SequenceCache::most_rows() const {
+  std::size_t most = 0;
+  for (const HeadCache& head : heads_) most = std::max(most, head.size());
+  return most;
+}
+
+// Every full head holds the same number of rows under one schedule.
+std::size_t SequenceCache::rows_of_full_heads() const {
+  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
+    if (!full_heads_[layer].empty()) return head(layer, full_heads_[layer].front()).size();
+  }
+  return 0;
+}
+
+bool SequenceCache::begin_generation(std::uint64_t sequence) {
   count_peak();
   sequence_ = sequence;
-  std::fill(query_counts_.begin(), query_counts_.end(), 0);
-  // Every head holds the same number of rows under one schedule.
-  if (schedule_) schedule_->begin(heads_.front().size());
+  if (!wants_queries(/*prompt=*/true)) {
+    for (QueryRing& ring : queries_) ring.pushed = 0;
+  }
+  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
+    for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
+      if (is_full_head(layer, h)) continue;
+      if (!head(layer, h).become_constant(options_.head_sink, options_.head_recent)) return false;
+    }
+  }
+  if (schedule_) {
+    if (const auto stay = schedule_->begin(rows_of_full_heads())) compress(*stay);
+  }
+  return true;
 }
 
 void SequenceCache::restart_counters() {
   peak_bytes_ = peak_allocated_bytes_ = steps_ = compressions_ = 0;
   byte_steps_ = seconds_ = 0;
+  for (QueryRing& ring : queries_) ring.pushed = 0;
 }
 
-bool SequenceCache::wants_queries() const {
-  return schedule_ && queries_asked(options_, schedule_->rounds()) > 0 && schedule_->wants_query();
+bool SequenceCache::wants_queries(bool prompt) const {
+  if (!schedule_ || query_room_ == 0) return false;
+  if (prompt) return options_.by_budget() && !options_.protect_prompt;
+  return schedule_->wants_query(queries_asked(options_, schedule_->rounds()));
 }
 
-void SequenceCache::observe_queries(std::size_t layer, const float* q) {
+void SequenceCache::observe_queries(std::size_t layer, std::int32_t position, const float* q) {
   const std::size_t token = shape_.heads * shape_.head_dim;
-  const std::size_t slot = query_counts_[layer]++ % options_.window;
-  std::vector<float>& ring = queries_[layer];
-  if (ring.size() == slot * token) ring.resize(ring.size() + token);
-  std::copy_n(q, token, ring.data() + slot * token);
+  QueryRing& ring = queries_[layer];
+  if (position != ring.next_position) ring.pushed = 0;
+  ring.next_position = position + 1;
+  const std::size_t slot = ring.pushed++ % query_room_;
+  if (ring.values.size() == slot * token) ring.values.resize(ring.values.size() + token);
+  std::copy_n(q, token, ring.values.data() + slot * token);
 }
 
-std::vector<float> SequenceCache::newest_queries(std::size_t layer, std::size_t count) const {
-  assert(query_counts_[layer] >= count);
+std::vector<float> SequenceCache::newest_queries(std::size_t layer,
+                                                 std::span<const std::size_t> kv_heads,
+                                                 std::size_t count) const {
+  const QueryRing& ring = queries_[layer];
+  assert(ring.pushed >= count);
   const std::size_t dim = shape_.head_dim;
-  const std::size_t oldest = query_counts_[layer] - count;
-  std::vector<float> newest(shape_.heads * count * dim);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t slot = (oldest + i) % options_.window;
-    for (std::size_t head = 0; head < shape_.heads; ++head) {
-      const float* from = queries_[layer].data() + (slot * shape_.heads + head) * dim;
-      std::copy_n(from, dim, newest.data() + (head * count + i) * dim);
+  const std::size_t group = shape_.heads / shape_.kv_heads;
+  std::vector<float> newest;
+  newest.reserve(kv_heads.size() * group * count * dim);
+  for (const std::size_t kv_head : kv_heads) {
+    for (std::size_t query_head = kv_head * group; query_head < (kv_head + 1) * group;
+         ++query_head) {
+      for (std::size_t i = ring.pushed - count; i < ring.pushed; ++i) {
+        const std::size_t slot = i % query_room_;
+        const float* from = ring.values.data() + (slot * shape_.heads + query_head) * dim;
+        newest.insert(newest.end(), from, from + dim);
+      }
     }
   }
   return newest;
 }
 
+bool SequenceCache::wants_attention(bool prompt, std::size_t layer, std::size_t kv_head) const {
+  // Sums of rows that can never go are not needed.
+  return !received_.empty() && !(prompt && options_.protect_prompt) && is_full_head(layer, kv_head);
+}
+
+void SequenceCache::observe_attention(std::size_t layer, std::size_t kv_head, const float* weights,
+                                      std::size_t rows) {
+  add_received(received_[layer * shape_.kv_heads + kv_head], weights, rows,
+               shape_.heads / shape_.kv_heads, /*stride=*/rows, options_);
+}
+
+std::span<const float> SequenceCache::received(std::size_t layer, std::size_t kv_head) const {
+  if (received_.empty()) return {};
+  return received_[layer * shape_.kv_heads + kv_head];
+}
+
+void SequenceCache::restore_received(std::size_t layer, std::size_t kv_head,
+                                     std::span<const float> sums) {
+  assert(!received_.empty() && sums.size() == head(layer, kv_head).size());
+  received_[layer * shape_.kv_heads + kv_head].assign(sums.begin(), sums.end());
+}
+
+std::size_t SequenceCache::rows_seen_by_index(std::size_t layer, std::size_t kv_head) const {
+  if (options_.positions != KvPositions::kCache || !is_full_head(layer, kv_head)) return 0;
+  const std::span<const std::int32_t> positions = head(layer, kv_head).positions();
+  const auto in_place = [&](std::size_t row) {
+    return positions[row] == static_cast<std::int32_t>(row);
+  };
+  if (positions.empty() || in_place(positions.size() - 1)) return 0;  // positions only grow
+  std::size_t low = 0, high = positions.size() - 1;  // rows below low are in place, high is not
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    (in_place(middle) ? low : high) = in_place(middle) ? middle + 1 : middle;
+  }
+  return low;
+}
+
 bool SequenceCache::end_step() {
-  const std::optional<std::size_t> keep =
-      schedule_ ? schedule_->token_appended() : std::optional<std::size_t>();
+  const std::optional<std::size_t> stay =
+      schedule_ ? schedule_->token_appended(rows_of_full_heads()) : std::optional<std::size_t>();
   count_step();
-  if (!keep) return false;
+  return stay && compress(*stay);
+}
+
+bool SequenceCache::compress(std::size_t stay) {
   const auto start = std::chrono::steady_clock::now();
-  const bool evicted = compress(*keep);
+  bool evicted = false;
+  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
+    if (!full_heads_[layer].empty()) evicted = compress_layer(layer, stay) || evicted;
+  }
   schedule_->compressed();
   ++compressions_;
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return evicted;
 }
 
-bool SequenceCache::compress(std::size_t keep) {
-  const std::size_t asked = queries_asked(options_, schedule_->rounds());
+bool SequenceCache::compress_layer(std::size_t layer, std::size_t stay) {
+  const std::vector<std::size_t>& full = full_heads_[layer];
+  std::vector<HeadRowsView> views;
+  std::vector<std::span<const float>> received;
+  for (const std::size_t h : full) {
+    views.push_back(head(layer, h).view());
+    if (!received_.empty()) received.emplace_back(received_[layer * shape_.kv_heads + h]);
+  }
+  Trigger trigger;
+  trigger.heads = views;
+  trigger.received = received;
+  trigger.query_count =
+      std::min(queries_asked(options_, schedule_->rounds()), queries_[layer].pushed);
+  const std::vector<float> queries = newest_queries(layer, full, trigger.query_count);
+  trigger.queries = queries;
+  trigger.query_heads = full.size() * (shape_.heads / shape_.kv_heads);
+  trigger.protected_rows = protected_rows(options_, schedule_->prompt_rows());
+  trigger.stay = stay;
+  trigger.round = schedule_->rounds();
+  trigger.layer = layer;
+  trigger.sequence = sequence_;
+  const Selection selection = select_rows(trigger, options_);
   bool evicted = false;
-  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
-    std::vector<HeadRowsView> views;
-    for (std::size_t h = 0; h < shape_.kv_heads; ++h) views.push_back(head(layer, h).view());
-    const std::vector<float> queries = newest_queries(layer, asked);
-    Trigger trigger;
-    trigger.heads = views;
-    trigger.queries = queries;
-    trigger.query_heads = shape_.heads;
-    trigger.first_candidate = options_.protect_prompt ? schedule_->prompt_rows() : 0;
-    trigger.keep = keep;
-    trigger.round = schedule_->rounds();
-    trigger.layer = layer;
-    trigger.sequence = sequence_;
-    const Selection selection = select_rows(trigger, options_);
-    for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
-      const std::vector<std::int32_t>& kept = selection.kept[h];
-      evicted = evicted || kept.size() < head(layer, h).size();
-      if (trace_) {
-        std::vector<std::int32_t> positions;
-        for (std::int32_t row : kept) {
-          positions.push_back(head(layer, h).positions()[static_cast<std::size_t>(row)]);
-        }
-        trace_(schedule_->generated(), layer, h, positions);
-      }
-      head(layer, h).compact(kept);
-    }
+  for (std::size_t i = 0; i < full.size(); ++i) {
+    evicted = evicted || selection.kept[i].size() < views[i].rows;
+    keep_rows(layer, full[i], selection.kept[i]);
   }
   return evicted;
 }
 
+void SequenceCache::keep_rows(std::size_t layer, std::size_t kv_head,
+                              std::span<const std::int32_t> kept) {
+  HeadCache& cache = head(layer, kv_head);
+  if (trace_) {
+    std::vector<std::int32_t> positions;
+    for (std::int32_t row : kept) {
+      positions.push_back(cache.positions()[static_cast<std::size_t>(row)]);
+    }
+    trace_(schedule_->generated(), layer, kv_head, positions);
+  }
+  cache.compact(kept);
+  if (received_.empty()) return;
+  std::vector<float>& sums = received_[layer * shape_.kv_heads + kv_head];
+  for (std::size_t to = 0; to < kept.size(); ++to) {
+    sums[to] = sums[static_cast<std::size_t>(kept[to])];
+  }
+  sums.resize(kept.size());
+}
+
 KvCounters SequenceCache::counters() const {
   KvCounters now;
-  std::size_t pages = 0;
   for (const HeadCache& head : heads_) {
     now.rows += head.size();
-    pages += head.pages();
+    now.allocated_bytes += head.allocated_bytes();
   }
   now.bytes = now.rows * 2 * row_bytes(kv_dtype(options_.type), shape_.head_dim);
-  now.allocated_bytes = pages * pool_.page_bytes();
   now.peak_bytes = std::max(peak_bytes_, now.bytes);
   now.peak_allocated_bytes = std::max(peak_allocated_bytes_, now.allocated_bytes);
   now.mean_bytes =

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // All rows of one sequence, [layer][kv_head], with the policy that decides which of them stay.
 //
-// Life of a step: reserve() -> for each layer the forward pass appends rows and, when
-// wants_queries(), hands over the queries -> end_step() once per generated token, which compresses
-// when the schedule says so. Attention of the trigger step has then seen the uncompressed cache.
+// Life of a step: reserve() -> for each layer the forward pass appends rows and hands over what the
+// policy asks for (queries, weights) -> end_step() once per generated token, which compresses when
+// the schedule says so. Attention of the trigger step has then seen the uncompressed cache.
+//
+// With a head set the policy works on the full heads alone; the others read the prompt whole and
+// then hold a constant number of rows (kv/head_cache.h).
 #pragma once
 
 #include <cstddef>
@@ -14,6 +17,7 @@
 #include <vector>
 
 #include "kv/head_cache.h"
+#include "kv/head_set.h"
 #include "kv/page_pool.h"
 #include "kv/schedule.h"
 #include "laconic/kv_options.h"
@@ -46,24 +50,51 @@ using KvTraceSink = std::function<void(std::size_t step, std::size_t layer, std:
 
 class SequenceCache {
  public:
-  SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options);
+  // `heads`: those that stay full, of the same shape; null: all. It outlives the cache.
+  SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options,
+                const HeadSet* heads = nullptr);
 
-  // Room for `tokens` more rows in every head. False, and nothing changed, when the pool is full.
-  bool reserve(std::size_t tokens);
+  // Room for `tokens` more rows in every head. False when the pool is full; nothing is lost then.
+  // Before rows of a prompt, constant heads become lists again, until the prompt's end.
+  bool reserve(std::size_t tokens, bool prompt);
 
   HeadCache& head(std::size_t layer, std::size_t kv_head);
   const HeadCache& head(std::size_t layer, std::size_t kv_head) const;
+  bool is_full_head(std::size_t layer, std::size_t kv_head) const;
+  std::size_t most_rows() const;  // that one head holds
 
-  // All rows held now become the prompt of a new generation; stale queries are dropped. `sequence`
-  // tells its draws apart from those of others.
-  void begin_generation(std::uint64_t sequence = 0);
+  // All rows held now become the prompt of a new generation; a policy may compress it. `sequence`
+  // tells its draws apart from those of others. False when the pool has no room for the constant
+  // heads' blocks: the generation cannot begin.
+  bool begin_generation(std::uint64_t sequence = 0);
 
-  // Peak, mean, compressions and seconds count from here on.
+  // A new text is about to be read: peak, mean, compressions and seconds count from here on, and
+  // queries of the text before are not asked any more.
   void restart_counters();
 
-  // Whether the forward pass of the next decode token must call observe_queries for each layer.
-  bool wants_queries() const;
-  void observe_queries(std::size_t layer, const float* q /* [heads][head_dim], post-RoPE */);
+  // Whether the forward pass must call observe_queries for each layer: of the next decode token, or
+  // of the last query_room() tokens of each prompt chunk.
+  bool wants_queries(bool prompt) const;
+  std::size_t query_room() const { return query_room_; }
+  void observe_queries(std::size_t layer, std::int32_t position,
+                       const float* q /* [heads][head_dim], post-RoPE */);
+
+  // Whether the attention weights of a head must be handed over, token by token. Safe to call from
+  // several threads for different heads.
+  bool wants_attention(bool prompt, std::size_t layer, std::size_t kv_head) const;
+  void observe_attention(std::size_t layer, std::size_t kv_head,
+                         const float* weights /* [group][rows] */, std::size_t rows);
+
+  // The sums that a full head's rows have so far; rows at the end that nobody has looked at yet
+  // have none. Empty where the policy needs none.
+  std::span<const float> received(std::size_t layer, std::size_t kv_head) const;
+  // Puts them back. PRECONDITION: wants_attention(false, layer, kv_head); one for each row.
+  void restore_received(std::size_t layer, std::size_t kv_head, std::span<const float> sums);
+
+  // KvPositions::kCache, while decoding: the first rows whose place in the cache is their place in
+  // the text, which a query sees from its own place in the cache. 0: nothing was evicted, or seen
+  // by true positions.
+  std::size_t rows_seen_by_index(std::size_t layer, std::size_t kv_head) const;
 
   // After the forward pass of one generated token. True when rows were evicted.
   bool end_step();
@@ -77,23 +108,34 @@ class SequenceCache {
   void set_trace(KvTraceSink sink) { trace_ = std::move(sink); }
 
  private:
-  // Keeps `keep` candidates of every KV head. True when that evicted rows.
-  bool compress(std::size_t keep);
+  // Leaves `stay` rows in every full head. True when that evicted rows.
+  bool compress(std::size_t stay);
+  bool compress_layer(std::size_t layer, std::size_t stay);
+  void keep_rows(std::size_t layer, std::size_t kv_head, std::span<const std::int32_t> kept);
+  std::size_t rows_of_full_heads() const;
   std::size_t count_peak();  // returns the bytes held now
   void count_step();
-  // The newest queries of a layer, oldest first, as the ranking takes them:
-  // [heads][count][head_dim]
-  std::vector<float> newest_queries(std::size_t layer, std::size_t count) const;
+  // The newest queries of the heads that share a layer's `kv_heads`, oldest first, as the ranking
+  // takes them: [heads][count][head_dim]
+  std::vector<float> newest_queries(std::size_t layer, std::span<const std::size_t> kv_heads,
+                                    std::size_t count) const;
 
   PagePool& pool_;
   KvShape shape_;
   KvOptions options_;
-  std::vector<HeadCache> heads_;           // [layer][kv_head]
-  std::optional<RatioSchedule> schedule_;  // nothing for `full`
-  // Ring of the most recent queries, [layer][at most window][heads][head_dim]. It grows with the
-  // queries that come: a window longer than the answer costs nothing.
-  std::vector<std::vector<float>> queries_;
-  std::vector<std::size_t> query_counts_;  // [layer] pushed in this generation
+  std::vector<std::vector<std::size_t>> full_heads_;  // [layer] ascending
+  std::vector<HeadCache> heads_;                      // [layer][kv_head]
+  std::optional<Schedule> schedule_;                  // nothing for `full`
+  // Ring of the most recent queries, [layer][at most query_room_][heads][head_dim]. It grows with
+  // the queries that come: a window longer than the answer costs nothing.
+  struct QueryRing {
+    std::vector<float> values;
+    std::size_t pushed = 0;
+    std::int32_t next_position = 0;  // a query from elsewhere starts the ring anew
+  };
+  std::vector<QueryRing> queries_;            // [layer]
+  std::size_t query_room_ = 0;                // most queries that the policy asks for
+  std::vector<std::vector<float>> received_;  // h2o: [layer][kv_head][rows] attention received
   std::uint64_t sequence_ = 0;
   std::int32_t next_position_ = 0;
   std::size_t peak_bytes_ = 0, peak_allocated_bytes_ = 0, steps_ = 0, compressions_ = 0;

@@ -18,11 +18,7 @@ constexpr std::size_t kPromptRowsPerTask = 16;
 // it costs.
 constexpr std::size_t kThreadWork = 128 * 1024;
 
-// Rows [begin, begin + count) of a segment, for one KV head.
-struct AttentionTask {
-  const PlacedSegment* segment;
-  std::size_t kv_head, begin, count;
-};
+bool is_prompt(const PlacedSegment& placed) { return placed.segment->kind == RowKind::kPrompt; }
 
 }  // namespace
 
@@ -49,13 +45,20 @@ void AttentionBlock::run(std::size_t layer, const LayerWeights& weights, const B
                          float* q, float* k, const float* v, float* out) {
   norm_and_rotate(weights, batch.rows(), q, k);
   append_rows(layer, batch, k, v);
-  for (const PlacedSegment& placed : batch.segments) {
-    SequenceCache& cache = *placed.segment->cache;
-    if (placed.segment->kind == RowKind::kDecode && cache.wants_queries()) {
-      cache.observe_queries(layer, q + placed.first_row * config_.heads * config_.head_dim);
-    }
-  }
+  for (const PlacedSegment& placed : batch.segments) hand_over_queries(layer, placed, q);
   attend_rows(layer, batch, q, out);
+}
+
+void AttentionBlock::hand_over_queries(std::size_t layer, const PlacedSegment& placed,
+                                       const float* q) {
+  SequenceCache& cache = *placed.segment->cache;
+  if (!cache.wants_queries(is_prompt(placed))) return;
+  for (std::size_t i = placed.rows() - std::min(placed.rows(), cache.query_room());
+       i < placed.rows(); ++i) {
+    const std::size_t row = placed.first_row + i;
+    cache.observe_queries(layer, placed.first_position + static_cast<std::int32_t>(i),
+                          q + row * config_.heads * config_.head_dim);
+  }
 }
 
 void AttentionBlock::norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q,
@@ -100,55 +103,110 @@ void AttentionBlock::append_rows(std::size_t layer, const BatchLayout& batch, co
   });
 }
 
+std::vector<AttentionTask> AttentionBlock::tasks_of(std::size_t layer,
+                                                    const BatchLayout& batch) const {
+  std::vector<AttentionTask> tasks;
+  for (const PlacedSegment& placed : batch.segments) {
+    const SequenceCache& cache = *placed.segment->cache;
+    for (std::size_t h = 0; h < config_.kv_heads; ++h) {
+      // Sums of weights are added up row by row, whatever the chunks: one task then does all rows.
+      const bool in_order = cache.wants_attention(is_prompt(placed), layer, h);
+      const std::size_t step = in_order ? placed.rows() : kPromptRowsPerTask;
+      for (std::size_t begin = 0; begin < placed.rows(); begin += step) {
+        tasks.push_back({&placed, h, begin, std::min(step, placed.rows() - begin), in_order});
+      }
+    }
+  }
+  return tasks;
+}
+
 void AttentionBlock::attend_rows(std::size_t layer, const BatchLayout& batch, const float* q,
                                  float* out) {
+  const std::vector<AttentionTask> tasks = tasks_of(layer, batch);
+  std::size_t work = 0;  // multiply-adds of all tasks, from above
+  for (const AttentionTask& task : tasks) {
+    const std::size_t held = task.segment->segment->cache->head(layer, task.kv_head).size();
+    work += task.count * config_.heads / config_.kv_heads * held * config_.head_dim * 2;
+  }
+  const std::size_t grain = kThreadWork * tasks.size() / std::max<std::size_t>(work, 1) + 1;
+  threads_.parallel_for(tasks.size(), grain,
+                        [&](std::size_t begin, std::size_t end, std::size_t t) {
+                          for (std::size_t i = begin; i < end; ++i) {
+                            run_task(layer, tasks[i], q, out, scratch_[t]);
+                          }
+                        });
+}
+
+void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, const float* q,
+                              float* out, std::vector<float>& scratch) {
+  for (std::size_t done = 0; done < task.count; done += kPromptRowsPerTask) {
+    AttentionTask block = task;
+    block.begin += done;
+    block.count = std::min(kPromptRowsPerTask, task.count - done);
+    attend_block(layer, block, q, out, scratch);
+  }
+}
+
+void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, const float* q,
+                                  float* out, std::vector<float>& scratch) {
   const std::size_t d = config_.head_dim;
   const std::size_t heads = config_.heads;
   const std::size_t group = heads / config_.kv_heads;
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-
-  std::vector<AttentionTask> tasks;
-  std::size_t work = 0;  // multiply-adds of all tasks, from above
-  for (const PlacedSegment& placed : batch.segments) {
-    const std::size_t held = placed.segment->cache->head(layer, 0).size();
-    work += placed.rows() * heads * held * d * 2;
-    for (std::size_t begin = 0; begin < placed.rows(); begin += kPromptRowsPerTask) {
-      const std::size_t count = std::min(kPromptRowsPerTask, placed.rows() - begin);
-      for (std::size_t h = 0; h < config_.kv_heads; ++h) {
-        tasks.push_back({&placed, h, begin, count});
-      }
-    }
+  SequenceCache& cache = *task.segment->segment->cache;
+  const HeadRowsView kv = cache.head(layer, task.kv_head).view();
+  // Rows held before this pass. A constant head's ring may have dropped one for the new token's.
+  const std::size_t before = kv.rows - task.segment->rows();
+  const std::size_t queries = task.count * group;
+  const std::size_t block = queries * d;
+  scratch.resize(2 * block + attend_scratch_floats(queries, d) +
+                 (task.in_order ? queries * kv.rows : 0));
+  float* gathered = scratch.data();  // [count][group][head_dim]
+  float* result = gathered + block;  // [count][group][head_dim]
+  float* work = result + block;
+  std::vector<std::size_t> visible(queries);
+  for (std::size_t i = 0; i < task.count; ++i) {
+    const std::size_t row = task.segment->first_row + task.begin + i;
+    std::copy_n(q + (row * heads + task.kv_head * group) * d, group * d, gathered + i * group * d);
+    std::fill_n(visible.begin() + static_cast<std::ptrdiff_t>(i * group), group,
+                before + task.begin + i + 1);
   }
+  const std::size_t by_index =
+      is_prompt(*task.segment) ? 0 : cache.rows_seen_by_index(layer, task.kv_head);
+  if (by_index > 0) {
+    const std::vector<float> turned = seen_from(kv.rows - 1, *task.segment, gathered, group);
+    attend_split(kv, gathered, turned.data(), by_index, visible.data(), queries, scale, result,
+                 work);
+  } else if (task.in_order) {
+    float* weights = work + attend_scratch_floats(queries, d);  // [count][group][rows]
+    attend_with_weights(kv, gathered, visible.data(), queries, scale, result, weights, work);
+    for (std::size_t i = 0; i < task.count; ++i) {
+      cache.observe_attention(layer, task.kv_head, weights + i * group * kv.rows, kv.rows);
+    }
+  } else {
+    attend(kv, gathered, visible.data(), queries, scale, result, work);
+  }
+  for (std::size_t i = 0; i < task.count; ++i) {
+    const std::size_t row = task.segment->first_row + task.begin + i;
+    std::copy_n(result + i * group * d, group * d, out + (row * heads + task.kv_head * group) * d);
+  }
+}
 
-  const auto run_task = [&](const AttentionTask& task, std::vector<float>& scratch) {
-    const std::size_t queries = task.count * group;
-    const std::size_t block = queries * d;
-    scratch.resize(2 * block + attend_scratch_floats(queries, d));
-    float* gathered = scratch.data();  // [count][group][head_dim]
-    float* result = gathered + block;  // [count][group][head_dim]
-    const HeadRowsView kv = task.segment->segment->cache->head(layer, task.kv_head).view();
-    const std::size_t before = kv.rows - task.segment->rows();  // rows held before this pass
-    std::vector<std::size_t> visible(queries);
-    for (std::size_t i = 0; i < task.count; ++i) {
-      const std::size_t row = task.segment->first_row + task.begin + i;
-      const float* from = q + (row * heads + task.kv_head * group) * d;
-      std::copy_n(from, group * d, gathered + i * group * d);
-      for (std::size_t g = 0; g < group; ++g) {
-        visible[i * group + g] = before + task.begin + i + 1;
-      }
-    }
-    attend(kv, gathered, visible.data(), queries, scale, result, result + block);
-    for (std::size_t i = 0; i < task.count; ++i) {
-      const std::size_t row = task.segment->first_row + task.begin + i;
-      std::copy_n(result + i * group * d, group * d,
-                  out + (row * heads + task.kv_head * group) * d);
-    }
-  };
-  const std::size_t grain = kThreadWork * tasks.size() / std::max<std::size_t>(work, 1) + 1;
-  threads_.parallel_for(tasks.size(), grain,
-                        [&](std::size_t begin, std::size_t end, std::size_t t) {
-                          for (std::size_t i = begin; i < end; ++i) run_task(tasks[i], scratch_[t]);
-                        });
+// Turning by a place and then by a difference is turning by the sum; lengths change only once.
+std::vector<float> AttentionBlock::seen_from(std::size_t place, const PlacedSegment& placed,
+                                             const float* queries, std::size_t count) const {
+  const std::size_t d = config_.head_dim;
+  const double difference = static_cast<double>(place) - placed.first_position;
+  std::vector<float> cos(d / 2), sin(d / 2);
+  for (std::size_t i = 0; i < d / 2; ++i) {
+    cos[i] = static_cast<float>(std::cos(difference * rope_.inverse_frequency[i]));
+    sin[i] = static_cast<float>(std::sin(difference * rope_.inverse_frequency[i]));
+  }
+  std::vector<float> turned(queries, queries + count * d);
+  for (std::size_t i = 0; i < count; ++i) {
+    rope_in_place(turned.data() + i * d, cos.data(), sin.data(), d);
+  }
+  return turned;
 }
 
 }  // namespace laconic

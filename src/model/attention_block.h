@@ -12,6 +12,13 @@
 
 namespace laconic {
 
+// Rows [begin, begin + count) of a segment, for one KV head.
+struct AttentionTask {
+  const PlacedSegment* segment;
+  std::size_t kv_head, begin, count;
+  bool in_order;  // the policy is handed the weights, row by row
+};
+
 class AttentionBlock {
  public:
   AttentionBlock(const ModelConfig& config, Threads& threads);
@@ -28,7 +35,16 @@ class AttentionBlock {
  private:
   void norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q, float* k);
   void append_rows(std::size_t layer, const BatchLayout& batch, const float* k, const float* v);
+  void hand_over_queries(std::size_t layer, const PlacedSegment& placed, const float* q);
+  std::vector<AttentionTask> tasks_of(std::size_t layer, const BatchLayout& batch) const;
   void attend_rows(std::size_t layer, const BatchLayout& batch, const float* q, float* out);
+  void run_task(std::size_t layer, const AttentionTask& task, const float* q, float* out,
+                std::vector<float>& scratch);
+  void attend_block(std::size_t layer, const AttentionTask& task, const float* q, float* out,
+                    std::vector<float>& scratch);
+  // Queries of one token [count][head_dim] as they would be at another place.
+  std::vector<float> seen_from(std::size_t place, const PlacedSegment& placed, const float* queries,
+                               std::size_t count) const;
 
   const ModelConfig& config_;
   Threads& threads_;

@@ -126,6 +126,7 @@ TEST_F(Run, TheNullHoldsWhatRpcHoldsAndFollowsItsSeed) {
                                     {"ratio", 4},
                                     {"granularity", "layer"},
                                     {"cap", 0},
+                                    {"sink", 0},
                                     {"protect-prompt", true},
                                     {"seed", 1}}));
   for (const char* key : {"rows", "bytes", "peak_bytes", "peak_allocated_bytes", "mean_bytes",

@@ -5,16 +5,28 @@
 
 namespace laconic::test {
 
-const Model& tiny_model() {
-  static const Model model = [] {
+namespace {
+
+struct Tiny {
+  Model model;
+  Checkpoint checkpoint;
+};
+
+const Tiny& tiny() {
+  static const Tiny tiny = [] {
     const auto path = std::filesystem::temp_directory_path() /
                       ("laconic.tiny." + std::to_string(::getpid()) + ".gguf");
     make_random_model(known_model("tiny"), path, DType::kF32, {}, /*seed=*/7);
-    Model opened = Model::open(path);
-    std::filesystem::remove(path);  // the mapping stays
+    Tiny opened{Model::open(path), Checkpoint::open(path)};
+    std::filesystem::remove(path);  // the mappings stay
     return opened;
   }();
-  return model;
+  return tiny;
 }
+
+}  // namespace
+
+const Model& tiny_model() { return tiny().model; }
+const Checkpoint& tiny_checkpoint() { return tiny().checkpoint; }
 
 }  // namespace laconic::test

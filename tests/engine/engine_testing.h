@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "laconic/session.h"
+#include "model/checkpoint.h"
 #include "model/convert.h"
 #include "test_paths.h"
 
@@ -55,5 +56,6 @@ inline GenerateOptions greedy(std::int64_t tokens) {
 
 // A small random model that needs no shared data; made once per process.
 const Model& tiny_model();
+const Checkpoint& tiny_checkpoint();  // the same
 
 }  // namespace laconic::test

@@ -52,10 +52,10 @@ class ExtendTest : public ::testing::Test {
     const std::size_t read = static_cast<std::size_t>(tokens) - 1;
     for (const auto& layer : after.kv.rows) {
       for (const std::size_t rows : layer) {
-        EXPECT_EQ(rows, RatioSchedule::rows_after(options().kv, prompt, read));
+        EXPECT_EQ(rows, Schedule::rows_after(options().kv, prompt, read));
       }
     }
-    EXPECT_EQ(after.kv.peak_rows, RatioSchedule::peak_rows(options().kv, prompt, read));
+    EXPECT_EQ(after.kv.peak_rows, Schedule::peak_rows(options().kv, prompt, read));
     // Triggers are counted from the new answer's first token, and keep the new prompt whole.
     std::vector<std::pair<std::size_t, std::size_t>> expected;
     for (std::size_t n = 1; kWindow + n * kInterval <= read; ++n) {

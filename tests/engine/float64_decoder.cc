@@ -54,7 +54,7 @@ std::vector<double> average_pool(const std::vector<double>& x, std::size_t kerne
 Float64Decoder::Float64Decoder(const Checkpoint& checkpoint)
     : checkpoint_(checkpoint),
       config_(checkpoint.config()),
-      cache_(config_.layers, std::vector<HeadRows>(config_.kv_heads)),
+      cache_(config_.layers, std::vector<std::vector<Row>>(config_.kv_heads)),
       queries_(config_.layers) {
   const RopeTable table = rope_table(config_.rope, config_.head_dim);
   inverse_frequency_ = table.inverse_frequency;
@@ -111,31 +111,73 @@ void Float64Decoder::rotate(Vector& heads, std::size_t count, std::int32_t posit
   }
 }
 
+void Float64Decoder::use_heads(const HeadSet& full, std::size_t sink, std::size_t recent) {
+  full_ = full;
+  sink_ = sink;
+  recent_ = recent;
+}
+
+std::vector<std::size_t> Float64Decoder::full_heads(std::size_t layer) const {
+  if (full_) return full_->full(layer);
+  std::vector<std::size_t> all(config_.kv_heads);
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+// What a constant head does not see: neither a sink nor within the window, the token itself in it.
+void Float64Decoder::leave_window(std::vector<Row>& rows) const {
+  std::erase_if(rows, [this](const Row& row) {
+    return row.position >= static_cast<std::int32_t>(sink_) &&
+           row.position <= position_ - static_cast<std::int32_t>(recent_);
+  });
+}
+
+// Softmax over the rows; those in place are asked by `q_cached`, if there is one.
+Float64Decoder::Vector Float64Decoder::weights_of(const std::vector<Row>& rows, const double* q,
+                                                  const double* q_cached) const {
+  const std::size_t d = config_.head_dim;
+  Vector weights;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const bool in_place = rows[r].position == static_cast<std::int32_t>(r);
+    const double* asking = q_cached != nullptr && in_place ? q_cached : q;
+    weights.push_back(dot(asking, rows[r].k.data(), d) / std::sqrt(static_cast<double>(d)));
+  }
+  softmax(weights);
+  return weights;
+}
+
 Float64Decoder::Vector Float64Decoder::attention(std::size_t layer, const Vector& x) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".self_attn.";
   const std::size_t d = config_.head_dim, group = config_.heads / config_.kv_heads;
   Vector q = norm(prefix + "q_norm", product(prefix + "q_proj", x), d);
   Vector k = norm(prefix + "k_norm", product(prefix + "k_proj", x), d);
   const Vector v = product(prefix + "v_proj", x);
+  const Vector unturned = q;
   rotate(q, config_.heads, position_);
   rotate(k, config_.kv_heads, position_);
   if (generating_) queries_[layer].push_back(q);
   Vector mixed(config_.heads * d);
   for (std::size_t h = 0; h < config_.heads; ++h) {
     const std::size_t kv = h / group;
-    std::vector<Row>& rows = cache_[layer][kv].rows;
+    std::vector<Row>& rows = cache_[layer][kv];
     if (h % group == 0) {
       const auto begin = static_cast<std::ptrdiff_t>(kv * d),
                  end = begin + static_cast<std::ptrdiff_t>(d);
       rows.push_back({position_, Vector(k.begin() + begin, k.begin() + end),
-                      Vector(v.begin() + begin, v.begin() + end)});
+                      Vector(v.begin() + begin, v.begin() + end), Vector(group)});
+      if (generating_ && full_ && !full_->is_full(layer, kv)) leave_window(rows);
+      for (Row& row : rows) row.received *= decay_;
     }
-    Vector weights;
-    for (const Row& row : rows) {
-      weights.push_back(dot(q.data() + h * d, row.k.data(), d) / std::sqrt(static_cast<double>(d)));
+    Vector cached;
+    if (generating_ && cache_positions_) {
+      cached = unturned;
+      rotate(cached, config_.heads, static_cast<std::int32_t>(rows.size()) - 1);
     }
-    softmax(weights);
+    const Vector weights =
+        weights_of(rows, q.data() + h * d, cached.empty() ? nullptr : cached.data() + h * d);
     for (std::size_t r = 0; r < rows.size(); ++r) {
+      rows[r].weights[h % group] = weights[r];
+      rows[r].received += weights[r];
       for (std::size_t i = 0; i < d; ++i) mixed[h * d + i] += weights[r] * rows[r].v[i];
     }
   }
@@ -164,7 +206,10 @@ std::vector<double> Float64Decoder::read(std::int32_t id) {
 
 void Float64Decoder::begin_generation() {
   generating_ = true;
-  prompt_rows_ = rows(0, 0);
+  prompt_rows_ = 0;
+  for (std::size_t l = config_.layers; l-- > 0;) {
+    if (!full_heads(l).empty()) prompt_rows_ = rows(l, full_heads(l).front());
+  }
   generated_ = rounds_ = 0;
   for (auto& layer : queries_) layer.clear();
 }
@@ -187,7 +232,8 @@ std::vector<Float64Decoder::Vector> Float64Decoder::head_scores(std::size_t laye
   const std::vector<Vector>& queries = queries_[layer];
   for (std::size_t r = queries.size() - rpc_.window; r < queries.size(); ++r) {
     for (std::size_t h = 0; h < config_.heads; ++h) {
-      const std::vector<Row>& rows = cache_[layer][h / group].rows;
+      if (full_ && !full_->is_full(layer, h / group)) continue;
+      const std::vector<Row>& rows = cache_[layer][h / group];
       Vector weights;
       for (std::size_t i = first; i < end; ++i) {
         weights.push_back(dot(queries[r].data() + h * d, rows[i].k.data(), d) /
@@ -207,16 +253,19 @@ void Float64Decoder::compress() {
       static_cast<std::size_t>(std::floor(static_cast<double>(rpc_.interval) / rpc_.ratio));
   const std::size_t keep = rounds_ * per_round;
   for (std::size_t l = 0; l < config_.layers; ++l) {
-    const std::size_t first = prompt_rows_, end = rows(l, 0) - rpc_.window;
+    const std::vector<std::size_t> full = full_heads(l);
+    if (full.empty()) continue;
+    const std::size_t first = prompt_rows_, end = rows(l, full[0]) - rpc_.window;
     const std::vector<Vector> scores = head_scores(l, first, end);
-    for (std::size_t kv = 0; kv < config_.kv_heads; ++kv) {
+    for (const std::size_t kv : full) {
       const bool whole_layer = rpc_.granularity == KvGranularity::kLayer;
-      const std::size_t from = whole_layer ? 0 : kv * group;
-      const std::size_t count = whole_layer ? config_.heads : group;
+      const std::vector<std::size_t> sharing = whole_layer ? full : std::vector<std::size_t>{kv};
       Vector mean(end - first);
-      for (std::size_t h = from; h < from + count; ++h) {
-        for (std::size_t i = 0; i < mean.size(); ++i) {
-          mean[i] += scores[h][i] / static_cast<double>(count);
+      for (const std::size_t one : sharing) {
+        for (std::size_t h = one * group; h < (one + 1) * group; ++h) {
+          for (std::size_t i = 0; i < mean.size(); ++i) {
+            mean[i] += scores[h][i] / static_cast<double>(sharing.size() * group);
+          }
         }
       }
       const Vector pooled = average_pool(mean, rpc_.kernel);
@@ -226,7 +275,7 @@ void Float64Decoder::compress() {
                        [&](std::size_t a, std::size_t b) { return pooled[a] > pooled[b]; });
       order.resize(keep);
       std::sort(order.begin(), order.end());
-      std::vector<Row>& rows_here = cache_[l][kv].rows;
+      std::vector<Row>& rows_here = cache_[l][kv];
       std::vector<Row> kept(rows_here.begin(),
                             rows_here.begin() + static_cast<std::ptrdiff_t>(first));
       for (const std::size_t i : order) kept.push_back(rows_here[first + i]);
@@ -237,13 +286,25 @@ void Float64Decoder::compress() {
   }
 }
 
+void Float64Decoder::keep(std::size_t layer, std::size_t kv_head,
+                          std::span<const std::int32_t> positions) {
+  std::erase_if(cache_[layer][kv_head], [&](const Row& row) {
+    return !std::binary_search(positions.begin(), positions.end(), row.position);
+  });
+}
+
+const std::vector<Float64Decoder::Row>& Float64Decoder::held(std::size_t layer,
+                                                             std::size_t kv_head) const {
+  return cache_[layer][kv_head];
+}
+
 std::size_t Float64Decoder::rows(std::size_t layer, std::size_t kv_head) const {
-  return cache_[layer][kv_head].rows.size();
+  return held(layer, kv_head).size();
 }
 
 std::vector<std::int32_t> Float64Decoder::positions(std::size_t layer, std::size_t kv_head) const {
   std::vector<std::int32_t> out;
-  for (const Row& row : cache_[layer][kv_head].rows) out.push_back(row.position);
+  for (const Row& row : held(layer, kv_head)) out.push_back(row.position);
   return out;
 }
 

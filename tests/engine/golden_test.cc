@@ -37,7 +37,7 @@ std::vector<float> prompt_logits(const std::filesystem::path& path,
   KvOptions kv;
   kv.type = KvType::kF32;
   SequenceCache cache(pool, weights.config.kv_shape(), kv);
-  EXPECT_TRUE(cache.reserve(ids.size()));
+  EXPECT_TRUE(cache.reserve(ids.size(), /*prompt=*/true));
   Decoder decoder(weights, threads);
   const Segment segment{&cache, ids, RowKind::kPrompt, LogitRows::kAll};
   const auto logits = decoder.forward({&segment, 1});

@@ -53,7 +53,7 @@ TEST_P(RpcGenerationTest, EqualsFloat64Decoder) {
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
     ASSERT_EQ(got.ids[step], best) << "step " << step;
     logits = plain.generate(static_cast<std::int32_t>(best));
-    ASSERT_EQ(plain.rows(0, 0), RatioSchedule::rows_after(kv, prompt.size(), step + 1));
+    ASSERT_EQ(plain.rows(0, 0), Schedule::rows_after(kv, prompt.size(), step + 1));
   }
   const auto& shape = checkpoint.config();
   for (std::size_t l = 0; l < shape.layers; ++l) {
@@ -113,7 +113,7 @@ TEST(RpcSession, RowsFollowTheLawAtEveryStep) {
     const Generation got = session.generate(prompt, greedy(tokens));
     // The last token is drawn and not read: it has no row yet.
     const std::size_t rows =
-        RatioSchedule::rows_after(options.kv, prompt.size(), static_cast<std::size_t>(tokens) - 1);
+        Schedule::rows_after(options.kv, prompt.size(), static_cast<std::size_t>(tokens) - 1);
     std::size_t total = 0;
     for (const auto& layer : got.kv.rows) {
       for (const std::size_t held : layer) {
@@ -124,8 +124,8 @@ TEST(RpcSession, RowsFollowTheLawAtEveryStep) {
     const std::size_t row_bytes = 2 * tiny_model().info().head_dim * sizeof(float);
     EXPECT_EQ(got.kv.bytes, total * row_bytes);
     EXPECT_GE(got.kv.allocated_bytes, got.kv.bytes);
-    EXPECT_EQ(got.kv.peak_rows, RatioSchedule::peak_rows(options.kv, prompt.size(),
-                                                         static_cast<std::size_t>(tokens) - 1));
+    EXPECT_EQ(got.kv.peak_rows,
+              Schedule::peak_rows(options.kv, prompt.size(), static_cast<std::size_t>(tokens) - 1));
     row_bytes_sum += got.kv.bytes;
   }
   EXPECT_GT(row_bytes_sum, 0u);

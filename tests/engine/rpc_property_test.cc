@@ -62,8 +62,8 @@ RC_GTEST_PROP(RpcProperty, KeptKeysGiveTheSameLogits, (std::uint32_t seed)) {
     }
     return out;
   };
-  const auto append = [&] {
-    RC_ASSERT(cache.reserve(1));
+  const auto append = [&](bool prompt) {
+    RC_ASSERT(cache.reserve(1, prompt));
     for (std::size_t l = 0; l < shape.layers; ++l) {
       for (std::size_t h = 0; h < shape.kv_heads; ++h) {
         const auto row = values(2 * shape.head_dim);
@@ -89,14 +89,15 @@ RC_GTEST_PROP(RpcProperty, KeptKeysGiveTheSameLogits, (std::uint32_t seed)) {
   };
 
   const auto prompt = *rc::gen::inRange<std::size_t>(0, 80);
-  for (std::size_t i = 0; i < prompt; ++i) append();
+  for (std::size_t i = 0; i < prompt; ++i) append(/*prompt=*/true);
   cache.begin_generation();
   std::size_t evictions = 0;
   for (std::size_t i = 0; i < kv.window + 3 * kv.interval; ++i) {
-    append();
-    if (cache.wants_queries()) {
+    append(/*prompt=*/false);
+    if (cache.wants_queries(/*prompt=*/false)) {
+      const std::int32_t position = cache.next_position() - 1;
       for (std::size_t l = 0; l < shape.layers; ++l) {
-        cache.observe_queries(l, values(shape.heads * shape.head_dim).data());
+        cache.observe_queries(l, position, values(shape.heads * shape.head_dim).data());
       }
     }
     if ((i + 1 - kv.window) % kv.interval != 0 || i + 1 <= kv.window) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What tells models and settings apart in a sample file.
-#include "eval/fingerprint.h"
+#include "engine/model_fingerprint.h"
 
 #include <gtest/gtest.h>
 

@@ -79,6 +79,64 @@ TEST(Report, TableLinesUp) {
             "| rpc:window=8 | 80.0 % (37.6 to 96.4) | 60.0 % (23.1 to 88.2) |\n");
 }
 
+TEST(Report, RepetitionIsCountedPerAnswer) {
+  auto arms = two_arms();
+  std::vector<std::int32_t>& circle = arms[1].samples[0].ids;
+  circle.assign(127 + 1, 5);  // 65 runs of 64, all alike
+  auto& few = arms[1].samples[1].ids;
+  few.resize(400);
+  for (std::size_t i = 0; i < few.size(); ++i) few[i] = static_cast<std::int32_t>(i % 30);
+  const auto reports = report_arms(arms, 1);
+  EXPECT_EQ(reports[0].repeating, 0u);
+  EXPECT_EQ(reports[0].few_distinct, 0u);
+  EXPECT_EQ(reports[1].repeating, 2u);
+  EXPECT_NEAR(reports[1].repeated_share, (64.0 / 65 + 307.0 / 337) / 10, 1e-12);
+  EXPECT_EQ(reports[1].few_distinct, 1u);
+}
+
+TEST(Report, LengthsAreComparedOverTheSameProblems) {
+  const auto reports = report_arms(two_arms(), 1);
+  EXPECT_FALSE(reports[0].inflation_both);
+  EXPECT_FALSE(reports[0].inflation_first);
+  const Inflation &both = *reports[1].inflation_both, &first = *reports[1].inflation_first;
+  EXPECT_EQ(both.problems, 6u);  // tokens 10 to 15 against 20 each
+  EXPECT_DOUBLE_EQ(both.tokens.value, 120.0 / 75);
+  EXPECT_EQ(first.problems, 8u);  // 10 to 17
+  EXPECT_DOUBLE_EQ(first.tokens.value, 160.0 / 108);
+  EXPECT_LT(20.0 / 17, first.tokens.interval.low);
+  EXPECT_LT(first.tokens.interval.low, first.tokens.value);
+  EXPECT_GT(20.0 / 10, first.tokens.interval.high);
+
+  auto unsolved = two_arms();
+  for (Sample& sample : unsolved[1].samples) sample.correct = false;
+  EXPECT_FALSE(report_arms(unsolved, 1)[1].inflation_both);
+  EXPECT_TRUE(report_arms(unsolved, 1)[1].inflation_first);
+}
+
+TEST(Report, RowsComeFromBytes) {
+  const ModelInfo& info = tiny_model().info();  // 3 layers, 2 KV heads, head_dim 32
+  EXPECT_EQ(bytes_of_rows(info, KvType::kF16), 3u * 2 * 2 * 32 * 2);
+  EXPECT_EQ(bytes_of_rows(info, KvType::kF32), 3u * 2 * 2 * 32 * 4);
+  EXPECT_FALSE(report_arms(two_arms(), 1)[0].rows);
+  const std::vector<std::size_t> bytes = {512, 256};
+  const auto reports = report_arms(two_arms(), 1, bytes);
+  EXPECT_DOUBLE_EQ(reports[0].rows->peak, 29);
+  EXPECT_DOUBLE_EQ(reports[0].rows->mean, 14.5);
+  EXPECT_DOUBLE_EQ(reports[1].rows->peak, 80);
+}
+
+TEST(Report, MeasuresTable) {
+  const std::vector<std::size_t> bytes = {512, 256};
+  const std::string table = measures_table(report_arms(two_arms(), 1, bytes));
+  for (const char* part : {"| arm          |   repeated 64-grams |        few distinct |",
+                           " length, both solve |", "| peak rows | mean rows |\n",
+                           "| full         | 0.0 % (0.0 to 27.8) | 0.0 % (0.0 to 27.8) |",
+                           "|      29.0 |      14.5 |\n", " 1.60 (", "; 6) |", " 1.48 (", "; 8) |",
+                           "|      80.0 |      40.0 |\n"}) {
+    EXPECT_THAT(table, ::testing::HasSubstr(part));
+  }
+}
+
 TEST(Report, LargeCachesAreInMebibytes) {
   auto arms = two_arms();
   for (Sample& sample : arms[1].samples) sample.kv_peak_bytes = std::size_t{30} << 20;
@@ -103,6 +161,16 @@ TEST(Report, Json) {
   EXPECT_NEAR(rpc["difference"]["interval"][0].get<double>(), -0.4, 1e-12);
   EXPECT_NEAR(rpc["difference"]["interval"][1].get<double>(), 0.2, 1e-12);
   EXPECT_TRUE(rpc["tokens_per_second"].is_null());
+  EXPECT_EQ(rpc["repeated_64grams"]["answers"], 0);
+  EXPECT_EQ(rpc["few_distinct"], 0);
+  EXPECT_EQ(rpc["inflation_both"]["problems"], 6);
+  EXPECT_EQ(rpc["inflation_both"]["ratio"], 1.6);
+  EXPECT_EQ(rpc["inflation_first"]["interval"].size(), 2u);
+  EXPECT_TRUE(full["inflation_both"].is_null());
+  EXPECT_TRUE(full["kv_peak_rows"].is_null());
+  EXPECT_EQ(report_json(
+                report_arms(two_arms(), 1, std::vector<std::size_t>{512, 512})[0])["kv_mean_rows"],
+            14.5);
   for (const char* name : {"mean_tokens", "kv_peak_bytes", "kv_mean_bytes", "decoded", "seconds",
                            "loops", "truncated"}) {
     EXPECT_TRUE(rpc[name].is_number()) << name;

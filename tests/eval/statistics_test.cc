@@ -105,5 +105,43 @@ TEST(Bootstrap, TheSeedFixesIt) {
   EXPECT_NEAR(once.interval.high, mean + half, 0.006);
 }
 
+TEST(BootstrapRatio, EqualBottomsGiveTheMean) {
+  std::vector<int> gains;
+  std::vector<double> tops, bottoms;
+  for (int i = 0; i < 200; ++i) {
+    gains.push_back(i % 5 == 0 ? -1 : i % 3 == 0 ? 1 : 0);
+    tops.push_back(gains.back());
+    bottoms.push_back(1);
+  }
+  const Difference expected = paired_difference(gains, 9);
+  const Ratio found = bootstrap_ratio(tops, bottoms, 9);
+  EXPECT_NEAR(found.value, expected.mean, 1e-12);
+  EXPECT_NEAR(found.interval.low, expected.interval.low, 1e-12);
+  EXPECT_NEAR(found.interval.high, expected.interval.high, 1e-12);
+}
+
+TEST(BootstrapRatio, SumsAreDivided) {
+  const std::vector<double> tops = {1, 30}, bottoms = {1, 10};
+  const Ratio found = bootstrap_ratio(tops, bottoms, 1);
+  EXPECT_DOUBLE_EQ(found.value, 31.0 / 11);
+  // Both ends are drawn a quarter of the time.
+  EXPECT_DOUBLE_EQ(found.interval.low, 1);
+  EXPECT_DOUBLE_EQ(found.interval.high, 3);
+  const std::vector<double> one = {6}, two = {4};
+  EXPECT_EQ(bootstrap_ratio(one, two, 1).interval.low, 1.5);
+}
+
+TEST(Percentile, NearestRank) {
+  std::vector<double> values;
+  for (int i = 100; i >= 1; --i) values.push_back(i);
+  EXPECT_EQ(percentile(values, 99), 99);
+  EXPECT_EQ(percentile(values, 100), 100);
+  EXPECT_EQ(percentile(values, 1), 1);
+  values.push_back(1000);
+  EXPECT_EQ(percentile(values, 99), 100);
+  EXPECT_EQ(percentile({7}, 1), 7);
+  EXPECT_EQ(percentile({3, 1, 2}, 50), 2);
+}
+
 }  // namespace
 }  // namespace laconic

@@ -4,13 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <random>
 
-#include "kernel_testing.h"
+#include "attention_testing.h"
 
 namespace laconic {
 namespace {
 
+using test::Block;
+using test::Cache;
 using test::expect_close;
 using test::kRowTypes;
 using test::on_every_target;
@@ -18,41 +22,6 @@ using test::random_floats;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-// One head's rows on pages that lie apart, in descending order.
-class Cache {
- public:
-  Cache(DType type, std::size_t rows, std::size_t head_dim, std::uint32_t seed)
-      : type_(type), head_dim_(head_dim), bytes_(page_bytes(type, head_dim)) {
-    const std::size_t count = (rows + kPageRows - 1) / kPageRows;
-    pool_.resize(count * bytes_, std::byte{0xff});  // unused rows hold NaN
-    for (std::size_t i = 0; i < count; ++i)
-      pages_.push_back(pool_.data() + (count - 1 - i) * bytes_);
-    const std::vector<float> values = random_floats(2 * rows * head_dim, seed);
-    for (std::size_t r = 0; r < rows; ++r) {
-      set(0, r, values.data() + 2 * r * head_dim);
-      set(1, r, values.data() + (2 * r + 1) * head_dim);
-    }
-    view_ = {pages_.data(), rows, head_dim, type};
-  }
-
-  // Row r of K (part 0) or V (part 1).
-  void set(std::size_t part, std::size_t r, const float* values) {
-    const std::size_t place = part * kPageRows + r % kPageRows;
-    std::byte* page = pool_.data() + (pages_[r / kPageRows] - pool_.data());
-    reference::quantize_row(type_, values, head_dim_, page + place * row_bytes(type_, head_dim_));
-  }
-
-  const HeadRowsView& view() const { return view_; }
-
- private:
-  DType type_;
-  std::size_t head_dim_;
-  std::size_t bytes_;
-  std::vector<std::byte> pool_;
-  std::vector<const std::byte*> pages_;
-  HeadRowsView view_;
-};
 
 std::vector<float> run(const HeadRowsView& kv, const std::vector<float>& q,
                        const std::vector<std::size_t>& visible, float scale) {
@@ -160,28 +129,170 @@ TEST(Attend, HugeLogitsAndLostOnes) {
   });
 }
 
-TEST(KeyLogits, EqualsTheTwinOnEveryTarget) {
+TEST(Attend, ABlockEqualsItsPages) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {3u, 8u, 64u, 80u}) {
-        const Cache cache(type, 200, head_dim, 10);
-        for (std::size_t queries : {0u, 1u, 3u, 8u, 13u}) {
-          const std::vector<float> q = random_floats(queries * head_dim, 11);
-          for (const auto& [begin, end] : {std::pair<std::size_t, std::size_t>{0, 200},
-                                           {0, 0},
-                                           {5, 6},
-                                           {60, 70},
-                                           {64, 128},
-                                           {63, 129}}) {
-            std::vector<float> logits(queries * (end - begin));
-            std::vector<float> expected(logits.size());
-            key_logits(cache.view(), begin, end, q.data(), queries, 0.3f, logits.data());
-            reference::key_logits(cache.view(), begin, end, q.data(), queries, 0.3f,
-                                  expected.data());
-            expect_close(logits, expected, 1e-5);
-          }
+      for (std::size_t rows : {1u, 17u, 63u, 64u, 65u, 80u, 128u, 200u}) {
+        SCOPED_TRACE(std::string(dtype_name(type)) + " rows " + std::to_string(rows));
+        const Cache pages(type, rows, 40, 21);
+        const Block block(pages.view());
+        const std::vector<std::size_t> visible = {rows, (rows + 1) / 2, rows, 1};
+        const std::vector<float> q = random_floats(visible.size() * 40, 22);
+        EXPECT_TRUE(test::same_bits(run(block.view(), q, visible, 0.2f),
+                                    run(pages.view(), q, visible, 0.2f)));
+        EXPECT_TRUE(test::same_bits(run_twin(block.view(), q, visible, 0.2f),
+                                    run_twin(pages.view(), q, visible, 0.2f)));
+      }
+    }
+  });
+}
+
+// Weights to a part of themselves: those of 5000 rows are small.
+void expect_weights(const std::vector<float>& weights, const std::vector<float>& expected) {
+  ASSERT_EQ(weights.size(), expected.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    ASSERT_LE(std::fabs(weights[i] - expected[i]), 2e-5 * expected[i] + 1e-30) << "at " << i;
+  }
+}
+
+// Checks what attend_with_weights gives against attend and the twin.
+void check_weights(const HeadRowsView& kv, const std::vector<std::size_t>& visible, float spread) {
+  const std::size_t queries = visible.size();
+  const std::vector<float> q = random_floats(queries * kv.head_dim, 23, spread);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(kv.head_dim));
+  std::vector<float> out(queries * kv.head_dim, -1.0f), twin_out(out);
+  std::vector<float> weights(queries * kv.rows, -1.0f), twin_weights(weights);
+  std::vector<float> scratch(attend_scratch_floats(queries, kv.head_dim), kNan);
+  attend_with_weights(kv, q.data(), visible.data(), queries, scale, out.data(), weights.data(),
+                      scratch.data());
+  reference::attend_with_weights(kv, q.data(), visible.data(), queries, scale, twin_out.data(),
+                                 twin_weights.data());
+  EXPECT_TRUE(test::same_bits(out, run(kv, q, visible, scale)));
+  EXPECT_TRUE(test::same_bits(twin_out, run_twin(kv, q, visible, scale)));
+  expect_weights(weights, twin_weights);
+  for (std::size_t i = 0; i < queries; ++i) {
+    double sum = 0;
+    for (std::size_t r = 0; r < kv.rows; ++r) {
+      const float weight = weights[i * kv.rows + r];
+      sum += weight;
+      if (r >= visible[i]) {
+        EXPECT_EQ(weight, 0.0f);
+      }
+    }
+    EXPECT_NEAR(sum, 1.0, 1e-5);
+  }
+}
+
+TEST(AttendWithWeights, EqualsAttendAndTheTwinOnEveryTarget) {
+  on_every_target([] {
+    for (DType type : kRowTypes) {
+      for (std::size_t head_dim : {1u, 3u, 8u, 16u, 64u, 80u, 128u}) {
+        for (std::size_t rows : {1u, 2u, 63u, 64u, 65u, 130u}) {
+          SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim) +
+                       " rows " + std::to_string(rows));
+          const Cache cache(type, rows, head_dim, 24);
+          check_weights(cache.view(), {rows, rows, (rows + 1) / 2, rows, 1, rows}, 1.0f);
+          check_weights(cache.view(), {rows}, 1.0f);
         }
       }
+    }
+  });
+}
+
+TEST(AttendWithWeights, RandomShapes) {
+  on_every_target([] {
+    std::mt19937 generator(25);
+    for (std::uint32_t round = 0; round < 20; ++round) {
+      const std::size_t rows = 1 + generator() % 700;
+      const Cache cache(kRowTypes[generator() % 3], rows, 1 + generator() % 140, round);
+      const Block block(cache.view());
+      std::vector<std::size_t> visible(1 + generator() % 9);
+      for (std::size_t& seen : visible) seen = 1 + generator() % rows;
+      check_weights(round % 2 == 0 ? cache.view() : block.view(), visible, 1.0f);
+    }
+  });
+}
+
+TEST(AttendWithWeights, HugeLogitsAndLostOnes) {
+  on_every_target([] {
+    const std::size_t head_dim = 16;
+    Cache cache(DType::kF32, 130, head_dim, 26);
+    const std::vector<float> q(head_dim, 1.0f);
+    std::vector<float> out(head_dim), scratch(attend_scratch_floats(1, head_dim));
+    std::vector<float> weights(130);
+    const auto ask = [&](std::size_t seen) {
+      attend_with_weights(cache.view(), q.data(), &seen, 1, 1.0f, out.data(), weights.data(),
+                          scratch.data());
+    };
+    // The largest logit grows from page to page; what came before ends with nothing.
+    for (std::size_t r : {10u, 70u, 129u}) {
+      const std::vector<float> key(head_dim, 1e4f * static_cast<float>(r));
+      cache.set(0, r, key.data());
+      ask(130);
+      for (std::size_t i = 0; i < 130; ++i) EXPECT_EQ(weights[i], i == r ? 1.0f : 0.0f) << i;
+    }
+    const std::vector<float> never(head_dim, -kInfinity);
+    for (std::size_t r = 0; r < 64; ++r) cache.set(0, r, never.data());
+    ask(130);
+    EXPECT_EQ(weights[0], 0.0f);
+    EXPECT_EQ(weights[129], 1.0f);
+    // Nothing but -inf is no distribution.
+    ask(64);
+    EXPECT_TRUE(std::isnan(weights[0]));
+    EXPECT_EQ(weights[64], 0.0f);
+  });
+}
+
+std::vector<float> run_split(const HeadRowsView& kv, const std::vector<float>& q,
+                             const std::vector<float>& q_prefix, std::size_t prefix_rows,
+                             const std::vector<std::size_t>& visible, float scale) {
+  const std::size_t queries = visible.size();
+  std::vector<float> out(queries * kv.head_dim, -1.0f);
+  std::vector<float> scratch(attend_scratch_floats(queries, kv.head_dim), kNan);
+  attend_split(kv, q.data(), q_prefix.data(), prefix_rows, visible.data(), queries, scale,
+               out.data(), scratch.data());
+  return out;
+}
+
+TEST(AttendSplit, EqualsTheTwinOnEveryTarget) {
+  on_every_target([] {
+    for (DType type : kRowTypes) {
+      for (std::size_t head_dim : {1u, 8u, 64u, 80u}) {
+        const std::size_t rows = 150;
+        const Cache cache(type, rows, head_dim, 27);
+        const std::vector<std::size_t> visible = {rows, rows, 70, rows, 1, 64, 65};
+        const std::vector<float> q = random_floats(visible.size() * head_dim, 28);
+        const std::vector<float> prefix = random_floats(visible.size() * head_dim, 29);
+        const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
+        for (std::size_t split : {0u, 1u, 4u, 5u, 63u, 64u, 65u, 127u, 150u, 1000u}) {
+          SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim) +
+                       " split " + std::to_string(split));
+          std::vector<float> expected(q.size(), -1.0f);
+          reference::attend_split(cache.view(), q.data(), prefix.data(), split, visible.data(),
+                                  visible.size(), scale, expected.data());
+          expect_close(run_split(cache.view(), q, prefix, split, visible, scale), expected, 3e-6);
+        }
+      }
+    }
+  });
+}
+
+TEST(AttendSplit, OneQueryTwiceIsAttend) {
+  on_every_target([] {
+    std::mt19937 generator(30);
+    for (std::uint32_t round = 0; round < 20; ++round) {
+      const std::size_t rows = 1 + generator() % 300;
+      const std::size_t head_dim = 1 + generator() % 140;
+      const Cache cache(kRowTypes[generator() % 3], rows, head_dim, round);
+      std::vector<std::size_t> visible(1 + generator() % 9);
+      for (std::size_t& seen : visible) seen = 1 + generator() % rows;
+      const std::vector<float> q = random_floats(visible.size() * head_dim, 100 + round);
+      const std::vector<float> other = random_floats(visible.size() * head_dim, 200 + round);
+      const std::vector<float> whole = run(cache.view(), q, visible, 0.2f);
+      const std::size_t split = generator() % (rows + 1);
+      EXPECT_TRUE(test::same_bits(run_split(cache.view(), q, q, split, visible, 0.2f), whole));
+      EXPECT_TRUE(test::same_bits(run_split(cache.view(), q, other, 0, visible, 0.2f), whole));
+      EXPECT_TRUE(test::same_bits(run_split(cache.view(), other, q, rows, visible, 0.2f), whole));
     }
   });
 }

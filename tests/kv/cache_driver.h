@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -44,14 +45,14 @@ class Driver {
   }
 
   bool prompt(std::size_t tokens) {
-    if (!cache_->reserve(tokens)) return false;
-    for (std::size_t i = 0; i < tokens; ++i) append(false);
+    if (!cache_->reserve(tokens, /*prompt=*/true)) return false;
+    for (std::size_t i = 0; i < tokens; ++i) append(/*prompt=*/true);
     return true;
   }
 
   bool token() {
-    if (!cache_->reserve(1)) return false;
-    append(cache_->wants_queries());
+    if (!cache_->reserve(1, /*prompt=*/false)) return false;
+    append(/*prompt=*/false);
     cache_->end_step();
     return true;
   }
@@ -123,7 +124,33 @@ class Driver {
     return out;
   }
 
-  void append(bool observe) {
+  // What the rows of a head get from its group's queries. [group][rows]
+  std::vector<float> weights(std::size_t layer, std::size_t h, const std::vector<float>& q) const {
+    const std::size_t group = shape_.heads / shape_.kv_heads;
+    std::vector<float> out;
+    for (std::size_t head = h * group; head < (h + 1) * group; ++head) {
+      std::vector<double> logits;
+      for (const std::int32_t position : cache_->head(layer, h).positions()) {
+        logits.push_back(twin_dot(q.data() + head * shape_.head_dim, key(layer, h, position).data(),
+                                  shape_.head_dim) /
+                         std::sqrt(static_cast<double>(shape_.head_dim)));
+      }
+      for (const double weight : twin_softmax(logits)) out.push_back(static_cast<float>(weight));
+    }
+    return out;
+  }
+
+  void hand_over(std::size_t layer, bool prompt, std::int32_t position,
+                 const std::vector<float>& q) {
+    if (cache_->wants_queries(prompt)) cache_->observe_queries(layer, position, q.data());
+    for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
+      if (!cache_->wants_attention(prompt, layer, h)) continue;
+      cache_->observe_attention(layer, h, weights(layer, h, q).data(),
+                                cache_->head(layer, h).size());
+    }
+  }
+
+  void append(bool prompt) {
     const std::int32_t position = cache_->next_position();
     SplitMix64 random(seed_ * 1000003 + static_cast<std::uint64_t>(position));
     queries_.emplace_back();
@@ -137,7 +164,7 @@ class Driver {
       }
       std::vector<float> q = coarse(random, shape_.heads * shape_.head_dim);
       for (float& value : q) value *= 4.0f;
-      if (observe) cache_->observe_queries(layer, q.data());
+      hand_over(layer, prompt, position, q);
       queries_.back().push_back(std::move(q));
     }
     cache_->advance(1);

@@ -5,7 +5,9 @@
 #include <rapidcheck/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "kernels/quantize.h"
@@ -55,6 +57,43 @@ TEST(PagePool, AHugeLimitCostsNothing) {
   EXPECT_EQ(pool.pages_used(), 1u);
 }
 
+TEST(PagePool, CountsBlocksAgainstTheSameLimit) {
+  PagePool pool(640, 3 * 640);
+  ASSERT_TRUE(pool.reserve_block(1));
+  EXPECT_EQ(pool.bytes_free(), 3u * 640 - 1);
+  EXPECT_EQ(pool.pages_free(), 2u) << "only whole pages can be handed out";
+  std::byte* page = pool.allocate();
+  ASSERT_NE(pool.allocate(), nullptr);
+  EXPECT_EQ(pool.allocate(), nullptr);
+  EXPECT_EQ(pool.pages_limit(), 3u);
+  EXPECT_EQ(pool.bytes_used(), 2u * 640 + 1);
+
+  EXPECT_FALSE(pool.reserve_block(640));
+  EXPECT_TRUE(pool.reserve_block(639));
+  EXPECT_EQ(pool.bytes_free(), 0u);
+  EXPECT_TRUE(pool.reserve_block(0));
+  EXPECT_FALSE(pool.reserve_block(1));
+  EXPECT_FALSE(pool.reserve_block(std::numeric_limits<std::size_t>::max()));
+
+  pool.release(page);
+  EXPECT_EQ(pool.pages_free(), 1u);
+  pool.release_block(640);
+  EXPECT_EQ(pool.pages_free(), 2u);
+  EXPECT_EQ(pool.bytes_used(), 640u);
+  EXPECT_EQ(pool.peak_bytes(), 3u * 640);
+  EXPECT_EQ(pool.peak_pages(), 2u);
+}
+
+TEST(RowMemory, IsAlignedAndRefusesTheAbsurd) {
+  for (const std::size_t bytes : {1u, 63u, 64u, 65u, 10000u}) {
+    const RowMemory memory = row_memory(bytes);
+    ASSERT_NE(memory, nullptr);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory.get()) % 64, 0u);
+    std::memset(memory.get(), 7, bytes);
+  }
+  EXPECT_EQ(row_memory(std::numeric_limits<std::size_t>::max()), nullptr);
+}
+
 TEST(HeadCache, ReserveIsAllOrNothing) {
   PagePool pool(page_bytes(DType::kF32, 2), 2 * page_bytes(DType::kF32, 2));
   HeadCache head(pool, DType::kF32, 2);
@@ -76,6 +115,7 @@ TEST(HeadCache, MovingKeepsThePagesOnce) {
     ASSERT_TRUE(head.reserve(100));
     const HeadCache moved(std::move(head));
     EXPECT_EQ(moved.pages(), 2u);
+    EXPECT_EQ(moved.allocated_bytes(), 2 * pool.page_bytes());
     EXPECT_EQ(pool.pages_used(), 2u);
   }
   EXPECT_EQ(pool.pages_used(), 0u);
@@ -102,10 +142,14 @@ RC_GTEST_PROP(HeadCacheProperty, EqualsAListOfRows, (std::uint64_t seed)) {
       for (std::size_t i = 0; i < more; ++i) {
         const std::vector<float> k = random.values(dim), v = random.values(dim);
         position += 1 + static_cast<std::int32_t>(random.bits() % 3);
-        head.append(position, k.data(), v.data());
         Row row{position, std::vector<std::byte>(bytes), std::vector<std::byte>(bytes)};
         quantize_row(type, k.data(), dim, row.k.data());
         quantize_row(type, v.data(), dim, row.v.data());
+        if (random.bits() % 2 == 0) {
+          head.append(position, k.data(), v.data());
+        } else {
+          head.append_stored(position, row.k.data(), row.v.data());
+        }
         rows.push_back(std::move(row));
       }
       // From keeping nothing to keeping all.
@@ -122,12 +166,15 @@ RC_GTEST_PROP(HeadCacheProperty, EqualsAListOfRows, (std::uint64_t seed)) {
 
       RC_ASSERT(head.size() == rows.size());
       RC_ASSERT(head.pages() == (rows.size() + kPageRows - 1) / kPageRows);
+      RC_ASSERT(head.bytes() == rows.size() * 2 * bytes);
+      RC_ASSERT(head.allocated_bytes() == head.pages() * pool.page_bytes());
       RC_ASSERT(pool.pages_used() == head.pages());
       const HeadRowsView view = head.view();
       RC_ASSERT(view.rows == rows.size());
       for (std::size_t i = 0; i < rows.size(); ++i) {
         const std::byte* page = view.pages[i / kPageRows];
         const std::size_t slot = i % kPageRows;
+        RC_ASSERT(head.row_in_order(i) == i);
         RC_ASSERT(head.positions()[i] == rows[i].position);
         RC_ASSERT(std::memcmp(page + slot * bytes, rows[i].k.data(), bytes) == 0);
         RC_ASSERT(std::memcmp(page + (kPageRows + slot) * bytes, rows[i].v.data(), bytes) == 0);

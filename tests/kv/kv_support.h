@@ -89,62 +89,95 @@ inline std::vector<double> twin_softmax(const std::vector<double>& logits) {
   return out;
 }
 
+// Over all heads (layer) or those of each KV head: [lists][rows]
+inline std::vector<std::vector<double>> twin_aggregate(
+    const std::vector<std::vector<double>>& heads /* [heads][rows] */, std::size_t kv_heads,
+    KvGranularity granularity, KvAggregation aggregation) {
+  const std::size_t lists = granularity == KvGranularity::kLayer ? 1 : kv_heads;
+  const std::size_t share = heads.size() / lists;
+  std::vector<std::vector<double>> out;
+  for (std::size_t head = 0; head < heads.size(); ++head) {
+    if (head % share == 0) {
+      out.push_back(heads[head]);
+      continue;
+    }
+    std::vector<double>& list = out.back();
+    for (std::size_t r = 0; r < list.size(); ++r) {
+      list[r] = aggregation == KvAggregation::kMax ? std::max(list[r], heads[head][r])
+                                                   : list[r] + heads[head][r];
+    }
+  }
+  if (aggregation != KvAggregation::kMean) return out;
+  for (std::vector<double>& list : out) {
+    for (double& score : list) score /= static_cast<double>(share);
+  }
+  return out;
+}
+
+// Of scores that are never negative.
+inline std::vector<double> twin_pool(const std::vector<double>& raw, KvPool pool,
+                                     std::size_t kernel) {
+  if (pool == KvPool::kNone) return raw;
+  const auto half = static_cast<std::ptrdiff_t>(kernel / 2);
+  const auto size = static_cast<std::ptrdiff_t>(raw.size());
+  std::vector<double> pooled;
+  for (std::ptrdiff_t i = 0; i < size; ++i) {
+    double sum = 0, most = 0;
+    for (std::ptrdiff_t j = i - half; j <= i + half; ++j) {
+      const double score = j < 0 || j >= size ? 0.0 : raw[static_cast<std::size_t>(j)];
+      sum += score;
+      most = std::max(most, score);
+    }
+    pooled.push_back(pool == KvPool::kAvg ? sum / static_cast<double>(kernel) : most);
+  }
+  return pooled;
+}
+
+inline double twin_dot(const float* a, const float* b, std::size_t dim) {
+  double dot = 0;
+  for (std::size_t d = 0; d < dim; ++d) dot += double{a[d]} * double{b[d]};
+  return dot;
+}
+
 // Pooled candidate scores: one list per layer, or one per KV head.
 inline std::vector<std::vector<double>> twin_scores(const TwinInput& in, const KvOptions& o) {
   const std::size_t kv_heads = in.keys.size(), rows = in.keys[0].size();
   const std::size_t dim = in.keys[0][0].size(), group = in.query_heads / kv_heads;
   const std::size_t begin = in.first_candidate, end = rows - in.window;
-  const bool layer = o.granularity == KvGranularity::kLayer;
-  std::vector<std::vector<double>> lists(layer ? 1 : kv_heads,
-                                         std::vector<double>(end - begin, 0.0));
+  std::vector<std::vector<double>> heads(in.query_heads, std::vector<double>(end - begin));
   for (std::size_t head = 0; head < in.query_heads; ++head) {
-    std::vector<double>& list = lists[layer ? 0 : head / group];
     for (const TwinQuery& query : in.queries) {
       const bool full = o.softmax == KvSoftmax::kFull;
-      const std::size_t from = full ? 0 : begin, to = full ? query.visible : end;
+      const std::size_t from = full ? 0 : begin;
+      const std::size_t to = full ? query.visible : std::min(query.visible, end);
       std::vector<double> logits;
       for (std::size_t r = from; r < to; ++r) {
-        double dot = 0;
-        for (std::size_t d = 0; d < dim; ++d) {
-          dot += double{query.heads[head * dim + d]} * double{in.keys[head / group][r][d]};
-        }
-        logits.push_back(dot / std::sqrt(static_cast<double>(dim)));
+        logits.push_back(
+            twin_dot(query.heads.data() + head * dim, in.keys[head / group][r].data(), dim) /
+            std::sqrt(static_cast<double>(dim)));
       }
       const std::vector<double> weights = twin_softmax(logits);
-      for (std::size_t r = begin; r < end; ++r) {
-        list[r - begin] += weights[r - from] / static_cast<double>(layer ? in.query_heads : group);
+      for (std::size_t r = begin; r < std::min(end, to); ++r) {
+        heads[head][r - begin] += weights[r - from];
       }
     }
   }
-  const auto half = static_cast<std::ptrdiff_t>(o.kernel / 2);
-  for (std::vector<double>& list : lists) {
-    const std::vector<double> raw = list;
-    const auto size = static_cast<std::ptrdiff_t>(raw.size());
-    for (std::ptrdiff_t i = 0; i < size && o.pool != KvPool::kNone; ++i) {
-      double sum = 0, most = 0;
-      for (std::ptrdiff_t j = i - half; j <= i + half; ++j) {
-        const double score = j < 0 || j >= size ? 0.0 : raw[static_cast<std::size_t>(j)];
-        sum += score;
-        most = std::max(most, score);  // scores are never negative
-      }
-      list[static_cast<std::size_t>(i)] =
-          o.pool == KvPool::kAvg ? sum / static_cast<double>(o.kernel) : most;
-    }
-  }
+  auto lists = twin_aggregate(heads, kv_heads, o.granularity, o.aggregation);
+  for (std::vector<double>& list : lists) list = twin_pool(list, o.pool, o.kernel);
   return lists;
 }
 
 // Whether `chosen` (candidate indices) are the `keep` best: exactly those wherever scores are
-// further than 1e-5 of the largest from the threshold.
+// further than 1e-5 of `scale` from the threshold. 0: the largest score.
 inline bool are_best(const std::vector<double>& scores, const std::vector<std::int32_t>& chosen,
-                     std::size_t keep) {
+                     std::size_t keep, double scale = 0) {
   if (chosen.size() != keep || keep > scores.size()) return false;
   std::vector<double> sorted = scores;
   std::sort(sorted.begin(), sorted.end(), std::greater<>());
   if (keep == 0 || keep == scores.size()) return true;
   std::vector<bool> kept(scores.size(), false);
   for (std::int32_t i : chosen) kept[static_cast<std::size_t>(i)] = true;
-  const double noise = 1e-5 * sorted[0];
+  const double noise = 1e-5 * (scale > 0 ? scale : sorted[0]);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     if (kept[i] && scores[i] < sorted[keep] - noise) return false;
     if (kept[i] && scores[i] < sorted[keep - 1] - noise) return false;

@@ -92,7 +92,7 @@ TEST(RandomCache, NeverAsksForQueries) {
   Driver driver({1, 2, 1, 4}, random_policy(8, 4, 4), 1);
   driver.cache().begin_generation();
   for (int i = 0; i < 100; ++i) {
-    EXPECT_FALSE(driver.cache().wants_queries());
+    EXPECT_FALSE(driver.cache().wants_queries(/*prompt=*/false));
     driver.token();
   }
   EXPECT_EQ(driver.cache().counters().compressions, 12u);

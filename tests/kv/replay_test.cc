@@ -87,5 +87,93 @@ TEST_F(Replay, RefusesOptionsThatDoNotFit) {
   EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("--kv-ratio 0.5"));
 }
 
+// One attention step for the four query heads.
+class ReplaySignals : public Replay {
+ protected:
+  void give_attention() {
+    input_.attention = attention_;
+    input_.steps = 1;
+  }
+  void take_queries() {
+    input_.queries = {};
+    input_.window = 0;
+  }
+  void choose(KvPolicy policy) {
+    options_ = KvOptions::of(policy);
+    options_.budget = 8;
+  }
+  std::vector<float> attention_ = std::vector<float>(4 * 9, 0.125f);
+};
+
+TEST_F(ReplaySignals, WhatAPolicyDoesNotLookAtMayBeAbsent) {
+  take_queries();
+  input_.heads = 0;
+  for (const KvPolicy policy :
+       {KvPolicy::kRandom, KvPolicy::kStreaming, KvPolicy::kRecency, KvPolicy::kKnorm}) {
+    choose(policy);
+    options_.window = 2;
+    EXPECT_EQ(refusal(ErrorKind::kUsage), "accepted");
+    EXPECT_THAT(replay_policy(input_, options_).kept, ::testing::Each(::testing::SizeIs(8)));
+  }
+  for (const KvPolicy policy : {KvPolicy::kRpc, KvPolicy::kSnapKv, KvPolicy::kRkv}) {
+    choose(policy);
+    options_.window = 2;
+    EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("needs queries [heads, window, head_dim]"));
+  }
+  choose(KvPolicy::kH2o);
+  EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("needs attention [heads, steps, rows]"));
+}
+
+TEST_F(ReplaySignals, TovaTakesExactlyOneOfTwo) {
+  choose(KvPolicy::kTova);
+  EXPECT_EQ(refusal(ErrorKind::kUsage), "accepted");  // two queries, of which the newest is asked
+  give_attention();
+  EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("both are given"));
+  take_queries();
+  EXPECT_EQ(refusal(ErrorKind::kUsage), "accepted");
+  input_.attention = {};
+  input_.steps = 0;
+  EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("none is given"));
+}
+
+TEST_F(ReplaySignals, RefusesAttentionThatIsNone) {
+  choose(KvPolicy::kH2o);
+  give_attention();
+  EXPECT_EQ(refusal(ErrorKind::kUsage), "accepted");
+  attention_[7] = -0.5f;
+  EXPECT_THAT(refusal(ErrorKind::kInput), HasSubstr("below 0"));
+  attention_[7] = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(refusal(ErrorKind::kInput), HasSubstr("attention holds a value that is not finite"));
+  input_.steps = 2;
+  EXPECT_THAT(refusal(ErrorKind::kInput), AllOf(HasSubstr("36 values"), HasSubstr("72")));
+  take_queries();
+  input_.heads = 3;
+  input_.steps = 1;
+  attention_.assign(3 * 9, 0.125f);
+  give_attention();
+  EXPECT_THAT(refusal(ErrorKind::kInput), AllOf(HasSubstr("attention has 3"), HasSubstr("2 KV")));
+}
+
+TEST_F(ReplaySignals, RefusesABudgetThatCannotTakeEffect) {
+  choose(KvPolicy::kRecency);
+  options_.budget = 9;
+  EXPECT_THAT(refusal(ErrorKind::kUsage), AllOf(HasSubstr("9 rows"), HasSubstr("--kv-budget 9")));
+  options_.budget = 6;
+  input_.prompt_rows = 7;
+  EXPECT_THAT(refusal(ErrorKind::kUsage), AllOf(HasSubstr("--kv-budget 6"), HasSubstr("7 rows")));
+  options_.protect_prompt = false;
+  EXPECT_EQ(refusal(ErrorKind::kUsage), "accepted");
+}
+
+TEST_F(ReplaySignals, RefusesWhatOneLayerCannotShow) {
+  choose(KvPolicy::kRecency);
+  options_.positions = KvPositions::kCache;
+  EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("--kv-positions cache"));
+  options_ = {};
+  options_.heads = "random:1";
+  options_.sparsity = "0.5";
+  EXPECT_THAT(refusal(ErrorKind::kUsage), HasSubstr("--kv-heads"));
+}
+
 }  // namespace
 }  // namespace laconic

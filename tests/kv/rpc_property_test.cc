@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "kv/replay.h"
-#include "kv/rpc.h"
+#include "kv/scores.h"
 #include "kv_support.h"
 
 namespace laconic {

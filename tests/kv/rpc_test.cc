@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "kv/replay.h"
+#include "kv/scores.h"
 #include "kv_support.h"
 
 namespace laconic {
@@ -129,10 +130,10 @@ TEST(PoolScores, MaxIgnoresThePaddingOfNegativeScores) {
 
 TEST(AggregateScores, LayerSharesOneListAndKvHeadsHaveTheirOwn) {
   const std::vector<float> scores = {.50f, .45f, .05f, .05f, .45f, .50f};
-  const auto layer = aggregate_scores(scores, 2, 2, KvGranularity::kLayer);
+  const auto layer = aggregate_scores(scores, 2, 2, KvGranularity::kLayer, KvAggregation::kMean);
   ASSERT_EQ(layer.size(), 1u);
   EXPECT_THAT(top_indices(layer[0], 1), ElementsAre(1));
-  const auto heads = aggregate_scores(scores, 2, 2, KvGranularity::kKvHead);
+  const auto heads = aggregate_scores(scores, 2, 2, KvGranularity::kKvHead, KvAggregation::kMean);
   ASSERT_EQ(heads.size(), 2u);
   EXPECT_THAT(top_indices(heads[0], 1), ElementsAre(0));
   EXPECT_THAT(top_indices(heads[1], 1), ElementsAre(2));

@@ -80,7 +80,7 @@ RC_GTEST_PROP(SequenceCacheProperty, HoldsEveryInvariant, (std::uint64_t seed)) 
         before.back().push_back(driver.cache().next_position());
       }
       driver.trace().clear();
-      if (o.policy == KvPolicy::kRandom) RC_ASSERT(!driver.cache().wants_queries());
+      if (o.policy == KvPolicy::kRandom) RC_ASSERT(!driver.cache().wants_queries(/*prompt=*/false));
       RC_ASSERT(driver.token());
       ++decode_steps;
       sum += static_cast<double>(before[0].size());
@@ -91,7 +91,7 @@ RC_GTEST_PROP(SequenceCacheProperty, HoldsEveryInvariant, (std::uint64_t seed)) 
       for (std::size_t layer = 0; layer < shape.layers; ++layer) {
         for (std::size_t h = 0; h < shape.kv_heads; ++h) {
           const HeadCache& head = driver.cache().head(layer, h);
-          RC_ASSERT(head.size() == RatioSchedule::rows_after(o, prompt_rows, step));
+          RC_ASSERT(head.size() == Schedule::rows_after(o, prompt_rows, step));
           const auto held = head.positions();
           const std::size_t window = std::min(o.window, step);
           for (std::size_t back = 0; back < window; ++back) {
@@ -235,9 +235,9 @@ RC_GTEST_PROP(SequenceCacheProperty, TheSameTwice, (std::uint64_t seed)) {
 TEST(SequenceCache, ReserveIsAllOrNothingOverAllHeads) {
   const KvShape shape{2, 2, 2, 4};
   Driver driver(shape, {}, 1, 7);
-  EXPECT_TRUE(driver.cache().reserve(64));
+  EXPECT_TRUE(driver.cache().reserve(64, /*prompt=*/true));
   EXPECT_EQ(driver.pool().pages_used(), 4u);
-  EXPECT_FALSE(driver.cache().reserve(65)) << "three of four heads would fit";
+  EXPECT_FALSE(driver.cache().reserve(65, /*prompt=*/true)) << "three of four heads would fit";
   EXPECT_EQ(driver.pool().pages_used(), 4u);
   EXPECT_EQ(driver.cache().counters().peak_allocated_bytes, 4 * driver.pool().page_bytes());
   EXPECT_TRUE(driver.prompt(64));
@@ -273,7 +273,7 @@ TEST(SequenceCache, AWindowLongerThanTheAnswerCostsNothing) {
   Driver driver({1, 1, 1, 4}, o, 1);
   driver.cache().begin_generation();
   for (int i = 0; i < 100; ++i) driver.token();
-  EXPECT_TRUE(driver.cache().wants_queries());
+  EXPECT_TRUE(driver.cache().wants_queries(/*prompt=*/false));
   EXPECT_EQ(driver.cache().head(0, 0).size(), 100u);
 }
 
@@ -281,7 +281,7 @@ TEST(SequenceCache, FullAsksForNoQueries) {
   Driver driver({1, 2, 1, 4}, {}, 1);
   driver.cache().begin_generation();
   for (int i = 0; i < 100; ++i) {
-    EXPECT_FALSE(driver.cache().wants_queries());
+    EXPECT_FALSE(driver.cache().wants_queries(/*prompt=*/false));
     driver.token();
   }
   EXPECT_EQ(driver.cache().counters().seconds, 0.0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval/fingerprint.h"
+#include "engine/model_fingerprint.h"
 
 #include <fmt/format.h>
 
@@ -41,7 +41,10 @@ void add(Fnv1a& hash, const RopeConfig& rope) {
 }  // namespace
 
 std::string model_fingerprint(const Model& model) {
-  const Weights& weights = model.impl().weights;
+  return model_fingerprint(model.impl().weights);
+}
+
+std::string model_fingerprint(const Weights& weights) {
   const ModelConfig& config = weights.config;
   Fnv1a hash;
   hash.add(fmt::format("{} {} {} {} {} {};", architecture_name(config.architecture), config.layers,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "laconic/model.h"
+#include "model/weights.h"
 
 namespace laconic {
 
@@ -12,5 +13,6 @@ namespace laconic {
 // end of each matrix): another training run, another element type or another shape gives others.
 // Touches a few pages per matrix, so it is quick for models of any size.
 std::string model_fingerprint(const Model& model);
+std::string model_fingerprint(const Weights& weights);
 
 }  // namespace laconic

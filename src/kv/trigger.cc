@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kv/trigger.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace laconic {
+
+Regions regions_of(const Trigger& trigger, const KvOptions& options) {
+  Regions regions;
+  regions.rows = trigger.heads.front().rows;
+  assert(trigger.stay <= regions.rows);
+  regions.window = std::min(options.window, trigger.stay);
+  regions.first_candidate = std::min(trigger.protected_rows, trigger.stay - regions.window);
+  return regions;
+}
+
+std::size_t kept_candidates(const Trigger& trigger, const Regions& regions) {
+  return trigger.stay - regions.first_candidate - regions.window;
+}
+
+AttentionQuestion question_of(const Trigger& trigger) {
+  assert(trigger.query_count > 0 && trigger.query_heads % trigger.heads.size() == 0);
+  assert(trigger.queries.size() ==
+         trigger.query_heads * trigger.query_count * trigger.heads.front().head_dim);
+  AttentionQuestion question;
+  question.heads = trigger.heads;
+  question.queries = trigger.queries.data();
+  question.count = trigger.query_count;
+  question.query_heads = trigger.query_heads;
+  return question;
+}
+
+}  // namespace laconic
