@@ -49,7 +49,7 @@ struct Timings {
   std::size_t predicted_n = 0;  // decode steps: the first token comes with the prompt
   double prompt_ms = 0;
   double predicted_ms = 0;  // decode steps as a whole: forward pass, policy, sampling
-  double kv_ms = 0;         // the policy's own part of predicted_ms
+  double kv_ms = 0;         // compressions: ranking and moving rows, an open prompt's included
 };
 
 struct Generation {

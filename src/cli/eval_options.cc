@@ -80,7 +80,7 @@ void declare_machine(CLI::App& app, EvalOptions& o) {
       ->check(CLI::IsMember({"q8_0", "q4_0"}))
       ->type_name("TYPE")
       ->group("Machine");
-  app.add_option("--kv-memory", o.kv_memory, "most memory for cache pages, like 2G (what is free)")
+  app.add_option("--kv-memory", o.kv_memory, "most memory for the cache, like 2G (what is free)")
       ->type_name("SIZE")
       ->group("KV cache");
   app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32 (f16)")

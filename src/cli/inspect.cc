@@ -43,7 +43,7 @@ class InspectCommand : public Command {
     add_count(*app, "-b,--sequences", request_.sequences, 1, kMostCount,
               "plan: sequences at once (1)")
         ->needs(plan);
-    app->add_option("--kv-memory", kv_memory_, "plan: most memory for pages (what is free)")
+    app->add_option("--kv-memory", kv_memory_, "plan: most memory for the cache (what is free)")
         ->type_name("SIZE")
         ->needs(plan);
     kv_.declare(*app);

@@ -227,7 +227,7 @@ void KvHeads::declare(CLI::App& kv) {
       ->type_name("T")
       ->excludes(sparsity);
   app_->add_option("-m,--model", model_, "the model that the table must fit")->type_name("PATH");
-  auto* json = app_->add_flag("--json", json_, "JSON instead of a map: {\"full\": [[head, ...]]}");
+  auto* json = app_->add_flag("--json", json_, "JSON instead of a map: {\"full\": [[head, ...] per layer]}");
   app_->add_option("--svg", picture_, "write a picture instead")
       ->type_name("F.svg")
       ->excludes(json);

@@ -92,7 +92,7 @@ void declare_loading(CLI::App& app, RunOptions& o) {
       ->check(CLI::IsMember({"q8_0", "q4_0"}))
       ->type_name("TYPE")
       ->group("Machine");
-  app.add_option("--kv-memory", o.kv_memory, "most memory for cache pages, like 2G (what is free)")
+  app.add_option("--kv-memory", o.kv_memory, "most memory for the cache, like 2G (what is free)")
       ->type_name("SIZE")
       ->group("KV cache");
 }

@@ -19,7 +19,7 @@ namespace laconic::cli {
 
 struct RunOptions {
   std::string model;
-  std::optional<std::string> prompt, file, ids;  // exactly one, or none in a conversation
+  std::optional<std::string> prompt, file, ids;  // exactly one; none in a conversation
   std::optional<std::string> system;
   bool conversation = false, single_turn = false;
   bool raw = false;  // the prompt is plain text, not a chat message

@@ -66,9 +66,19 @@ std::optional<std::string> arm_meant(const std::vector<SavedLine>& lines) {
   return std::nullopt;
 }
 
-// "9" before "10", "p2" before "p10".
+// The number that an id ends in, without leading zeros.
+std::string_view last_number(std::string_view id) {
+  const std::size_t before = id.find_last_not_of("0123456789");
+  if (before != std::string_view::npos) id.remove_prefix(before + 1);
+  id.remove_prefix(std::min(id.find_first_not_of('0'), id.size()));
+  return id;
+}
+
+// By the number that ids end in, the problem's place in its task: "p9" before "a10".
 bool id_before(const std::string& a, const std::string& b) {
-  return a.size() != b.size() ? a.size() < b.size() : a < b;
+  const std::string_view x = last_number(a), y = last_number(b);
+  if (x.size() != y.size()) return x.size() < y.size();
+  return x != y ? x < y : a < b;
 }
 
 // One cache that reads a group of answers, token by token.

@@ -274,15 +274,15 @@ std::vector<std::string> ids_of(const SavedAnswers& answers) {
   return out;
 }
 
-TEST_F(SavedAnswersTest, FullAmongOthersInTheOrderOfIds) {
-  add("full", "10", {3});
+TEST_F(SavedAnswersTest, FullAmongOthersInTheOrderOfTheirNumbers) {
+  add("full", "a-10", {3});
   add("rpc:window=8", "1", {4});
-  add("full", "9", {5, 6});
+  add("full", "b-9", {5, 6});
   add("full", "2", {});
-  add("full", "9", {7});  // decoded anew by a later run
+  add("full", "b-9", {7});  // decoded anew by a later run
   const SavedAnswers answers = load();
   EXPECT_EQ(answers.arm, "full");
-  EXPECT_EQ(ids_of(answers), (std::vector<std::string>{"9", "10"}));
+  EXPECT_EQ(ids_of(answers), (std::vector<std::string>{"b-9", "a-10"}));
   EXPECT_EQ(answers.samples[0].ids, std::vector<std::int32_t>{7});
 }
 

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# Most of a small file's compile is the headers of others. With LACONIC_PCH a target parses the named
+# ones once. Builds without it prove that every file includes what it uses; CI makes both.
+option(LACONIC_PCH "Precompile the headers of libraries" OFF)
+
+function(laconic_precompile target)
+  if(LACONIC_PCH)
+    target_precompile_headers(${target} PRIVATE ${ARGN})
+    # What ccache needs to look through a precompiled header of g++.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
+endfunction()
