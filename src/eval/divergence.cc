@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/model_fingerprint.h"
+#include "eval/sample_file.h"
 #include "kernels/attention.h"
 #include "kv/sequence_cache.h"
 #include "laconic/session.h"
@@ -26,24 +27,17 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct SavedLine {
-  Sample sample;
-  Json settings;
-};
-
 // The whole lines of a sample file, and a last one that lacks only its line end.
-std::vector<SavedLine> read_lines(const std::filesystem::path& path) {
+std::vector<StoredSample> read_lines(const std::filesystem::path& path) {
   const std::string content = read_file(path, std::numeric_limits<std::size_t>::max());
-  std::vector<SavedLine> lines;
+  std::vector<StoredSample> lines;
   std::string_view rest = content;
   for (std::size_t number = 1; !rest.empty(); ++number) {
     const std::size_t end = rest.find('\n');
     const std::string_view text = rest.substr(0, end);
     if (end == std::string_view::npos && !Json::accept(text.begin(), text.end())) break;
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    const std::string where = fmt::format("samples {} line {}", path.string(), number);
-    const Json line = parse_json(text, where);
-    lines.push_back({sample_from_json(line, where), json_required<Json>(line, "settings", where)});
+    lines.push_back(parse_sample_line(text, path, number));
   }
   return lines;
 }
@@ -54,9 +48,9 @@ bool is_full(const Json& settings) {
 }
 
 // The arm whose answers are meant: the only one, else "full", else the only full cache.
-std::optional<std::string> arm_meant(const std::vector<SavedLine>& lines) {
+std::optional<std::string> arm_meant(const std::vector<StoredSample>& lines) {
   std::set<std::string> all, full;
-  for (const SavedLine& line : lines) {
+  for (const StoredSample& line : lines) {
     all.insert(line.sample.arm);
     if (is_full(line.settings)) full.insert(line.sample.arm);
   }
@@ -360,7 +354,7 @@ double kl_divergence(const Prediction& p, const Prediction& q) {
 }
 
 SavedAnswers load_saved_answers(const std::filesystem::path& path, const Model& model) {
-  std::vector<SavedLine> lines = read_lines(path);
+  std::vector<StoredSample> lines = read_lines(path);
   if (lines.empty()) throw_input("samples {} hold no answer", path.string());
   const std::optional<std::string> arm = arm_meant(lines);
   if (!arm) {
@@ -371,7 +365,7 @@ SavedAnswers load_saved_answers(const std::filesystem::path& path, const Model& 
   }
   const std::string own = model_fingerprint(model);
   std::map<std::string, Sample> by_id;
-  for (SavedLine& line : lines) {
+  for (StoredSample& line : lines) {
     if (line.sample.arm != *arm) continue;
     const std::string id = line.sample.id;
     const auto other = json_required<std::string>(line.settings, "model", "\"settings\"");

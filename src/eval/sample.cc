@@ -50,11 +50,12 @@ Sample sample_from_json(const Json& line, std::string_view where) {
   read("correct", sample.correct);
   read("finish_reason", sample.finish_reason);
   read("seconds", sample.seconds);
-  const auto kv = json_required<Json>(line, "kv", where);
+  const auto kv = line.find("kv");
+  if (kv == line.end()) throw_input("{}: \"kv\" is missing", where);
   const std::string kv_where = fmt::format("{}: \"kv\"", where);
-  sample.kv_peak_bytes = json_required<std::size_t>(kv, "peak_bytes", kv_where);
-  sample.kv_mean_bytes = json_required<double>(kv, "mean_bytes", kv_where);
-  sample.kv_compressions = json_required<std::size_t>(kv, "compressions", kv_where);
+  sample.kv_peak_bytes = json_required<std::size_t>(*kv, "peak_bytes", kv_where);
+  sample.kv_mean_bytes = json_required<double>(*kv, "mean_bytes", kv_where);
+  sample.kv_compressions = json_required<std::size_t>(*kv, "compressions", kv_where);
   return sample;
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -34,6 +35,17 @@ std::string line_of(const Sample& sample, const Json& settings) {
 }
 
 }  // namespace
+
+StoredSample parse_sample_line(std::string_view text, const std::filesystem::path& path,
+                               std::size_t line) {
+  const std::string where = fmt::format("samples {} line {}", path.string(), line);
+  Json document = parse_json(text, where);
+  Sample sample = sample_from_json(document, where);
+  const auto settings = document.find("settings");
+  if (settings == document.end()) throw_input("{}: \"settings\" is missing", where);
+  if (!settings->is_object()) throw_input("{}: \"settings\" must be an object", where);
+  return {std::move(sample), std::move(*settings), line};
+}
 
 SampleFile::SampleFile(const std::filesystem::path& path) : path_(path) {
   file_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
@@ -79,10 +91,7 @@ void SampleFile::read() {
 }
 
 void SampleFile::store(std::string_view text, std::size_t number) {
-  const std::string where = fmt::format("samples {} line {}", path_.string(), number);
-  const Json line = parse_json(text, where);
-  stored_.push_back(
-      {sample_from_json(line, where), json_required<Json>(line, "settings", where), number});
+  stored_.push_back(parse_sample_line(text, path_, number));
 }
 
 // What follows the last line end: a line that lacks only that, or what a kill or a power cut left.

@@ -20,9 +20,13 @@ namespace laconic {
 
 struct StoredSample {
   Sample sample;
-  Json settings;
+  Json settings;         // an object
   std::size_t line = 0;  // its place in the file, from 1
 };
+
+// One line of the file `path` names, without its end. Error(kInput) names file and line.
+StoredSample parse_sample_line(std::string_view text, const std::filesystem::path& path,
+                               std::size_t line);
 
 class SampleFile {
  public:

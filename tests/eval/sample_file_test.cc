@@ -179,6 +179,20 @@ TEST_F(SampleFiles, WhatIsNoSampleFileIsLeftAlone) {
   expect_error(ErrorKind::kResource, "cannot be written", [&] { SampleFile file(folder_.path()); });
 }
 
+// What is read is moved, never copied level by level.
+TEST_F(SampleFiles, DeepNestingDoesNotEndTheProcess) {
+  constexpr std::size_t kLevels = 1000000;
+  Json line = sample_json(some_sample("a"));
+  for (const char* key : {"settings", "kv"}) {
+    Json changed = line;
+    changed["settings"] = Json::object();
+    changed[key] = "HERE";
+    std::string text = changed.dump();
+    text.replace(text.find("\"HERE\""), 6, std::string(kLevels, '[') + std::string(kLevels, ']'));
+    expect_refused(text + "\n", "samples.jsonl line 1");
+  }
+}
+
 TEST_F(SampleFiles, TwoWritersAreOneTooMany) {
   const SampleFile file(path());
   expect_error(ErrorKind::kResource, "another process", [&] { SampleFile second(path()); });
