@@ -147,6 +147,7 @@ class Measurement {
   };
 
   void check_context(const ArmOptions& arm) const;
+  void check_answers();
   SessionOptions session_of(const ArmOptions& arm, const KvOptions& kv, std::size_t memory) const;
   std::size_t bytes_of(const Sample& answer) const;
   std::size_t group_end(std::size_t begin) const;
@@ -194,6 +195,24 @@ Measurement::Measurement(const Model& model, const DivergencePlan& plan)
         [this, i](std::size_t answer, std::uint32_t compressions, std::span<const float> logits) {
           take_arm(i, answer, compressions, logits);
         });
+  }
+  check_answers();
+}
+
+// What a session would refuse when its group comes, perhaps hours from now: ids outside the
+// vocabulary, and a prompt that some arm's budget cannot hold.
+void Measurement::check_answers() {
+  for (std::size_t answer = 0; answer < plan_.answers.size(); ++answer) {
+    readers_.front().add(answer, plan_.answers[answer]);
+    readers_.front().clear();
+    for (std::size_t arm = 0; arm < plan_.arms.size(); ++arm) {
+      try {
+        readers_[arm + 1].add(answer, plan_.answers[answer]);
+      } catch (const Error& error) {
+        throw Error(error.kind(), fmt::format("{}, {}", plan_.arms[arm].name, error.what()));
+      }
+      readers_[arm + 1].clear();
+    }
   }
 }
 

@@ -72,7 +72,8 @@ struct DivergenceProgress {
   double seconds = 0;
 };
 
-// What `on_progress` throws ends it. Error(kUsage) names an answer that the context cannot hold,
+// What `on_progress` throws ends it. Before anything is measured, Error(kUsage) names an answer
+// that the context or an arm's budget cannot hold or that has an id outside the vocabulary,
 // Error(kResource) one that the cache memory cannot hold in every cache.
 std::vector<ArmDivergence> measure_divergence(
     const Model& model, const DivergencePlan& plan,

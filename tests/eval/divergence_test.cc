@@ -244,6 +244,26 @@ TEST(Divergence, WhatDoesNotFitIsRefused) {
                [&] { measure(some_answers(1), arms, 1); });
 }
 
+// The last answer of a long measurement is looked at before the first is read.
+TEST(Divergence, WhatNoSessionTakesIsRefusedBeforeAnythingIsMeasured) {
+  const auto refused = [](const std::vector<Sample>& answers, const std::vector<ArmOptions>& arms,
+                          const std::string& part) {
+    expect_error(ErrorKind::kUsage, part, [&] {
+      measure_divergence(tiny_model(), {answers, full_f32(), arms, 1},
+                         [](const DivergenceProgress&) { FAIL() << "something was measured"; });
+    });
+  };
+  auto answers = some_answers(5, 20);
+  refused(
+      answers, {arm_of(kRpc), arm_of("rpc:interval=16,window=4,budget=20")},
+      "rpc:interval=16,window=4,budget=20, answer a4: --kv-budget 20 cannot hold the prompt's 17");
+  answers[4].ids[7] = 1 << 20;
+  refused(answers, two_arms(), "answer a4: token id 1048576 is not in the vocabulary");
+  answers[4].ids[7] = 1;
+  answers[3].prompt_ids[0] = -1;
+  refused(answers, two_arms(), "answer a3: token id -1 is not in the vocabulary");
+}
+
 class SavedAnswersTest : public ::testing::Test {
  protected:
   std::filesystem::path path() const { return folder_ / "samples.jsonl"; }
