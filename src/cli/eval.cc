@@ -16,7 +16,6 @@
 #include "cli/eval_options.h"
 #include "cli/eval_progress.h"
 #include "cli/interrupt.h"
-#include "cli/kv_flags.h"
 #include "cli/run_output.h"
 #include "cli/standard_streams.h"
 #include "cli/version.h"
@@ -191,27 +190,22 @@ class EvalCommand : public Command {
     if (options_.by_family) text += "\n" + family_table(reports);
     if (options_.measures) text += "\n" + measures_table(reports);
     print(text + more);
-    if (!options_.json.empty()) write_json(model, arms, reports, match);
+    if (options_.json.empty()) return;
+    Json document = run_json(model, options_, arms.front(), reports.front().share.problems);
+    document["arms"] = Json::array();
+    for (std::size_t i = 0; i < arms.size(); ++i) {
+      Json arm = report_json(reports[i]);
+      arm.update(cache_json(arms[i].session.kv, evaluated[i].full_heads));
+      document["arms"].push_back(std::move(arm));
+    }
+    if (!match.is_null()) document["match"] = match;
+    write_file_atomic(options_.json, dump_json(document, 2) + "\n");
   }
 
   // Out before a file is written, which may fail; whether it arrived is asked at the end.
   static void print(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
-  }
-
-  void write_json(const Model& model, const std::vector<ArmOptions>& arms,
-                  const std::vector<ArmReport>& reports, const Json& match) const {
-    Json document = run_json(model, options_, arms.front(), reports.front().share.problems);
-    document["arms"] = Json::array();
-    for (std::size_t i = 0; i < arms.size(); ++i) {
-      Json arm = report_json(reports[i]);
-      arm["policy"] = arms[i].session.kv.policy_name();
-      arm["options"] = kv_options_json(arms[i].session.kv);
-      document["arms"].push_back(std::move(arm));
-    }
-    if (!match.is_null()) document["match"] = match;
-    write_file_atomic(options_.json, dump_json(document, 2) + "\n");
   }
 
   EvalOptions options_;

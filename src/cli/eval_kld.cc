@@ -11,12 +11,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/kv_flags.h"
+#include "cli/eval_options.h"
 #include "cli/run_output.h"
 #include "cli/standard_streams.h"
 #include "eval/divergence.h"
 #include "eval/divergence_report.h"
 #include "eval/progress.h"
+#include "eval/settings.h"
 
 namespace laconic::cli {
 namespace {
@@ -87,18 +88,15 @@ class KldProgress {
 };
 
 Json document_of(const KldRequest& request, const SavedAnswers& answers, const Caches& caches,
-                 std::span<const DivergenceReport> reports) {
+                 std::span<const Json> full_heads, std::span<const DivergenceReport> reports) {
   Json document = request.run.is_object() ? request.run : Json::object();
   document["samples"] = request.samples;
   document["samples_arm"] = answers.arm;
-  document["reference"] = {{"policy", caches.reference.policy_name()},
-                           {"options", kv_options_json(caches.reference)}};
+  document["reference"] = cache_json(caches.reference, nullptr);
   document["arms"] = Json::array();
   for (std::size_t i = 0; i < reports.size(); ++i) {
-    const KvOptions& kv = caches.arms[i].session.kv;
     Json arm = divergence_json(reports[i]);
-    arm["policy"] = kv.policy_name();
-    arm["options"] = kv_options_json(kv);
+    arm.update(cache_json(caches.arms[i].session.kv, full_heads[i]));
     document["arms"].push_back(std::move(arm));
   }
   return document;
@@ -120,6 +118,11 @@ void run_kld(const Model& model, std::span<const ArmOptions> arms, const KldRequ
   if (request.limit != 0 && request.limit < answers.samples.size()) {
     answers.samples.resize(request.limit);
   }
+  // As the tables stand now, when the caches read them.
+  std::vector<Json> full_heads;
+  for (const ArmOptions& arm : caches.arms) {
+    full_heads.push_back(full_heads_json(model, arm.session.kv));
+  }
   std::vector<DivergenceReport> reports;
   {
     KldProgress progress;
@@ -138,7 +141,7 @@ void run_kld(const Model& model, std::span<const ArmOptions> arms, const KldRequ
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
   if (request.json.empty()) return;
-  const Json document = document_of(request, answers, caches, reports);
+  const Json document = document_of(request, answers, caches, full_heads, reports);
   write_file_atomic(request.json, dump_json(document, 2) + "\n");
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/eval_kld.h"
+#include "cli/kv_flags.h"
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
@@ -197,6 +198,12 @@ std::vector<ArmOptions> EvalOptions::arms(const Model& opened) const {
 ModelOptions EvalOptions::model_options() const {
   ModelOptions out;
   out.quantize = quantize;
+  return out;
+}
+
+Json cache_json(const KvOptions& options, const Json& full_heads) {
+  Json out = {{"policy", options.policy_name()}, {"options", kv_options_json(options)}};
+  if (!full_heads.is_null()) out["full_heads"] = full_heads;
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "cli/eval_probe.h"
 #include "cli/machine_flags.h"
 #include "cli/sampling_flags.h"
@@ -51,5 +52,8 @@ struct EvalOptions {
  private:
   void check_mode() const;  // whether what is read and the options fit together
 };
+
+// An arm's cache in the JSON of a run: "policy", "options", and "full_heads" unless that is null.
+Json cache_json(const KvOptions& options, const Json& full_heads);
 
 }  // namespace laconic::cli

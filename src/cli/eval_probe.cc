@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "cli/kv_flags.h"
+#include "cli/eval_options.h"
 #include "cli/numbers.h"
 #include "data/problem.h"
 #include "eval/probe_report.h"
@@ -93,8 +93,7 @@ ProbeOutcome run_probe(const Model& model, const ProbeFlags& flags,
               {"arms", Json::array()}};
   for (std::size_t i = 0; i < reports.size(); ++i) {
     Json arm = probe_json(reports[i]);
-    arm["policy"] = arms[i].session.kv.policy_name();
-    arm["options"] = kv_options_json(arms[i].session.kv);
+    arm.update(cache_json(arms[i].session.kv, evaluated[i].full_heads));
     arm["decoded"] = evaluated[i].decoded;
     out.json["arms"].push_back(std::move(arm));
   }

@@ -25,6 +25,7 @@ class Evaluation {
 
  private:
   std::vector<TaskItem> missing(std::size_t arm) const;
+  void require_same_heads(std::size_t arm) const;
   EvaluatedArm run_one(std::size_t arm);
   void take_new(std::size_t arm, const Sample& sample);
   void show(const ArmProgress& arm);
@@ -35,6 +36,7 @@ class Evaluation {
   SampleFile* file_;
   const std::function<void(const EvaluationProgress&)>& on_progress_;
   std::vector<Json> settings_;    // [arm]
+  std::vector<Json> full_heads_;  // [arm] those of the settings
   std::vector<Samples> samples_;  // [arm]
   std::unordered_map<std::string, std::size_t> index_of_;
   std::size_t to_decode_ = 0;  // in all arms
@@ -52,7 +54,10 @@ Evaluation::Evaluation(const Model& model, const EvaluationPlan& plan, SampleFil
       on_progress_(on_progress),
       samples_(plan.arms.size(), Samples(items_.size())) {
   const std::string fingerprint = model_fingerprint(model);
-  for (const ArmOptions& arm : arms_) settings_.push_back(arm_settings(model, fingerprint, arm));
+  for (const ArmOptions& arm : arms_) {
+    settings_.push_back(arm_settings(model, fingerprint, arm));
+    full_heads_.push_back(full_heads_json(model, arm.session.kv));
+  }
   for (std::size_t i = 0; i < items_.size(); ++i) index_of_.emplace(items_[i].id, i);
   if (file != nullptr) samples_ = resume(model, {plan.task, arms_, settings_}, *file);
   for (Samples& samples : samples_) {
@@ -69,6 +74,14 @@ std::vector<TaskItem> Evaluation::missing(std::size_t arm) const {
     if (!samples_[arm][i]) out.push_back(items_[i]);
   }
   return out;
+}
+
+// An arm reads its table when it begins, perhaps hours after the settings were written down.
+void Evaluation::require_same_heads(std::size_t arm) const {
+  const KvOptions& kv = arms_[arm].session.kv;
+  if (full_heads_json(model_, kv) == full_heads_[arm]) return;
+  throw_input("{}: the table {} has changed since the run began; start it anew", arms_[arm].name,
+              kv.heads);
 }
 
 std::vector<EvaluatedArm> Evaluation::run() {
@@ -91,6 +104,8 @@ EvaluatedArm Evaluation::run_one(std::size_t arm) {
   EvaluatedArm out;
   out.name = arms_[arm].name;
   out.decoded = to_ask.size();
+  out.full_heads = full_heads_[arm];
+  require_same_heads(arm);
   arm_start_ = Clock::now();
   out.totals = run_arm(
       model_, to_ask, arms_[arm], [&](const Sample& sample) { take_new(arm, sample); },

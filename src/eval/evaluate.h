@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/json.h"
 #include "eval/run_arm.h"
 #include "eval/sample_file.h"
 
@@ -19,6 +20,7 @@ struct EvaluatedArm {
   std::vector<Sample> samples;  // [problem]
   ArmTotals totals;             // of what was decoded now
   std::size_t decoded = 0;      // answers decoded now; the others were in the file
+  Json full_heads;              // what full_heads_json() says
 };
 
 struct EvaluationProgress {
@@ -37,7 +39,8 @@ struct EvaluationPlan {
 // Decodes what `file` (may be null) does not hold, and appends each answer to it as it is finished.
 // Samples are graded anew. What `on_progress` throws ends the evaluation; the file then holds all
 // finished answers. Error(kInput) when the file was written by another model, task or settings;
-// what check_arm() refuses of any arm is refused before anything is decoded.
+// what check_arm() refuses of any arm is refused before anything is decoded. Error(kInput) also
+// when a table of heads has changed by the time that its arm begins.
 std::vector<EvaluatedArm> evaluate(
     const Model& model, const EvaluationPlan& plan, SampleFile* file,
     const std::function<void(const EvaluationProgress&)>& on_progress = {});

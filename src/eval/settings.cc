@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval/settings.h"
 
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "base/fnv.h"
+#include "engine/head_choice.h"
 #include "engine/model_impl.h"
 
 namespace laconic {
@@ -37,6 +43,23 @@ std::vector<std::int32_t> end_ids(const Model& model) {
   return out;
 }
 
+std::optional<HeadSet> full_heads(const Model& model, const KvOptions& options) {
+  return choose_heads(options, model.impl().weights.config.kv_shape());
+}
+
+// "72 of 144, 0123456789abcdef".
+std::string heads_text(const HeadSet& heads) {
+  Fnv1a hash;
+  hash.add(fmt::format("{} {};", heads.layers(), heads.kv_heads()));
+  for (std::size_t layer = 0; layer < heads.layers(); ++layer) {
+    for (std::size_t head = 0; head < heads.kv_heads(); ++head) {
+      hash.add(heads.is_full(layer, head) ? "1" : "0");
+    }
+  }
+  return fmt::format("{} of {}, {:016x}", heads.count(), heads.layers() * heads.kv_heads(),
+                     hash.value());
+}
+
 }  // namespace
 
 Json arm_settings(const Model& model, const std::string& fingerprint, const ArmOptions& options) {
@@ -46,9 +69,22 @@ Json arm_settings(const Model& model, const std::string& fingerprint, const ArmO
   out["ctx-size"] = context == 0 ? model.info().context : context;
   out["kv-policy"] = options.session.kv.policy_name();
   for (const auto& [name, value] : options.session.kv.to_map()) out["kv-" + name] = value;
+  // What stands in a file can change under its name; what is drawn cannot.
+  if (!random_heads_seed(options.session.kv.heads)) {
+    const auto heads = full_heads(model, options.session.kv);
+    if (heads) out["kv-full-heads"] = heads_text(*heads);
+  }
   add_sampling(out, options.generate.sampling);
   add_limits(out, options.generate);
   if (!options.generate.ignore_eos) out["eos"] = end_ids(model);
+  return out;
+}
+
+Json full_heads_json(const Model& model, const KvOptions& options) {
+  const std::optional<HeadSet> heads = full_heads(model, options);
+  if (!heads) return nullptr;
+  Json out = Json::array();
+  for (std::size_t layer = 0; layer < heads->layers(); ++layer) out.push_back(heads->full(layer));
   return out;
 }
 

@@ -158,6 +158,57 @@ TEST_F(Evaluate, SamplesOfSomethingElseAreRefused) {
   for (const EvaluatedArm& arm : run(true)) EXPECT_EQ(arm.decoded, 0u);
 }
 
+// A table of scores whose first or last heads are the best.
+class EvaluateHeads : public Evaluate {
+ protected:
+  EvaluateHeads() {
+    write_table(true);
+    arms_ = {arm_of("full:heads=" + table() + ",sparsity=0.5,sink=2,recent=8", 40)};
+    limit_ = 2;
+  }
+  std::string table() const { return folder_ / "heads.tsv"; }
+  void write_table(bool first_are_best, double best = 0.9) const {
+    const ModelInfo& info = tiny_model().info();
+    const std::size_t count = info.layers * info.kv_heads;
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool good = (i < count / 2) == first_are_best;
+      text += std::to_string(good ? best : 0.1) + ((i + 1) % info.kv_heads == 0 ? "\n" : "\t");
+    }
+    write_file_atomic(table(), text);
+  }
+};
+
+TEST_F(EvaluateHeads, AnswersOfOtherHeadsAreRefused) {
+  const auto first = run(true);
+  const ModelInfo& info = tiny_model().info();
+  ASSERT_EQ(first[0].full_heads.size(), info.layers);
+  EXPECT_EQ(first[0].full_heads[0].size(), info.kv_heads);
+  EXPECT_TRUE(first[0].full_heads[info.layers - 1].empty());
+  // Other scores, the same heads.
+  write_table(true, 0.8);
+  EXPECT_EQ(run(true)[0].decoded, 0u);
+  write_table(false);
+  expect_refused("line 1: kv-full-heads was 3 of 6, ");
+}
+
+TEST_F(EvaluateHeads, ATableThatChangesUnderARunIsRefused) {
+  arms_.insert(arms_.begin(), arm_of("full", 40));
+  expect_error(ErrorKind::kInput, "heads.tsv has changed since the run began",
+               [&] { run(true, [&](const EvaluationProgress&) { write_table(false); }); });
+  EXPECT_EQ(lines(), 2u);  // those of the first arm stay
+}
+
+// Files of runs that did not write down heads go on where nothing can have changed.
+TEST_F(EvaluateHeads, ArmsWithoutATableSayNothingOfHeads) {
+  arms_ = {arm_of("full", 40), arm_of("rpc:interval=16,window=4", 40),
+           arm_of("full:heads=random:1,sparsity=0.5,sink=2,recent=8", 40)};
+  const auto arms = run(true);
+  EXPECT_THAT(read_file(path()), ::testing::Not(::testing::HasSubstr("full-heads")));
+  EXPECT_TRUE(arms[0].full_heads.is_null());
+  EXPECT_EQ(arms[2].full_heads.size(), tiny_model().info().layers);
+}
+
 TEST_F(Evaluate, SamplesOfOtherWeightsAreRefused) {
   limit_ = 1;
   run(true);
