@@ -162,6 +162,11 @@ class EvalCommand : public Command {
     const std::vector<Sample> full = answers.front().samples;
     const std::vector<MatchedArm> matched = match_arms(arms, full, request);
     std::vector<ArmOptions> all = {first};
+    // Full caches of other element types have nothing to match, and are compared as they are.
+    for (const ArmOptions& arm : arms) {
+      if (is_full_cache(arm.session.kv) && arm.name != first.name) all.push_back(arm);
+    }
+    const std::size_t before = all.size();
     for (const MatchedArm& arm : matched) all.push_back(arm.arm);
     const auto rest = std::span<const ArmOptions>(all).subspan(1);
     for (EvaluatedArm& arm : decode(model, task, rest, file, watch)) {
@@ -169,9 +174,10 @@ class EvalCommand : public Command {
     }
     std::vector<MatchResult> results;
     for (std::size_t i = 0; i < matched.size(); ++i) {
-      results.push_back({matched[i].arm.name, matched[i].asked, matched[i].predicted,
-                         obtained_fractions(model.info(), matched[i].arm.session.kv.type,
-                                            answers[i + 1].samples, first.session.kv.type, full)});
+      results.push_back(
+          {matched[i].arm.name, matched[i].asked, matched[i].predicted,
+           obtained_fractions(model.info(), matched[i].arm.session.kv.type,
+                              answers[before + i].samples, first.session.kv.type, full)});
     }
     report(model, all, answers, "\n" + match_table(results, request.what),
            match_json(results, request.what));

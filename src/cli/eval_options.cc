@@ -13,6 +13,8 @@
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
+#include "io/head_table.h"
+#include "kv/head_set.h"
 
 namespace laconic::cli {
 namespace {
@@ -143,17 +145,34 @@ void EvalOptions::check() const {
   const std::vector<ArmSpec> specs = arm_specs();
   probe.check(specs);
   if (!kld.empty()) check_kld(specs);
-  match_request();
+  if (match_request()) check_match(specs);
   sampling.check();
+  check_files(specs);
+}
+
+// No output is a file that is read.
+void EvalOptions::check_files(std::span<const ArmSpec> specs) const {
+  struct Read {
+    std::filesystem::path path;
+    const char* what;
+  };
+  std::vector<Read> inputs;
+  if (!task.empty()) inputs.push_back({task, "task"});
+  if (!kld.empty()) inputs.push_back({kld, "samples file"});
+  for (const ArmSpec& arm : specs) {
+    const std::string& heads = arm.kv.heads;
+    if (heads.empty() || random_heads_seed(heads)) continue;
+    inputs.push_back({head_table_file(heads), "table of heads"});
+  }
   std::vector<OutputPath> outputs;
   if (!json.empty()) outputs.push_back({"--json", json});
   if (!samples.empty()) outputs.push_back({"--samples", samples, OutputKind::kAppended});
   for (const OutputPath& output : outputs) {
-    for (const std::string& read : {task, kld}) {
+    for (const Read& read : inputs) {
       std::error_code absent;
-      if (read.empty() || !std::filesystem::equivalent(output.path, read, absent)) continue;
+      if (!std::filesystem::equivalent(output.path, read.path, absent)) continue;
       throw_usage("{} {} is the {} that is read; give another name", output.flag, output.path,
-                  read == task ? "task" : "samples file");
+                  read.what);
     }
   }
   check_outputs(model, outputs);

@@ -51,6 +51,7 @@ struct EvalOptions {
 
  private:
   void check_mode() const;  // whether what is read and the options fit together
+  void check_files(std::span<const ArmSpec> specs) const;
 };
 
 // An arm's cache in the JSON of a run: "policy", "options", and "full_heads" unless that is null.

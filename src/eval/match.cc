@@ -195,9 +195,8 @@ std::string renamed(std::string_view name, std::string_view setting) {
   return out;
 }
 
-void require_free(const ArmOptions& arm) {
-  const KvOptions& kv = arm.session.kv;
-  if (!kv.heads.empty()) {
+void require_free(const ArmSpec& arm) {
+  if (!arm.kv.heads.empty()) {
     throw_usage("--match counts rows that all heads hold alike; in {} heads differ", arm.name);
   }
   const std::size_t colon = std::min(arm.name.find(':'), arm.name.size() - 1);
@@ -205,6 +204,15 @@ void require_free(const ArmOptions& arm) {
     if (part.substr(0, 6) != "ratio=") continue;
     throw_usage("--match chooses the ratio: leave {} out of {}", part, arm.name);
   }
+}
+
+// Whether the same will be chosen for both.
+bool same_but_for_budget(const KvOptions& a, const KvOptions& b) {
+  if (a.policy != b.policy || !a.by_budget() || !b.by_budget()) return false;
+  auto x = a.to_map(), y = b.to_map();
+  x.erase("budget");
+  y.erase("budget");
+  return x == y;
 }
 
 double sum_of_rows(std::span<const Sample> samples, std::size_t row_bytes, MatchWhat what) {
@@ -268,13 +276,35 @@ MatchedOptions match_ratio(std::span<const AnswerRows> answers, const KvOptions&
 
 bool is_full_cache(const KvOptions& options) { return !options.evicts() && options.heads.empty(); }
 
+void check_match(std::span<const ArmSpec> arms) {
+  std::vector<ArmSpec> free;
+  for (const ArmSpec& arm : arms) {
+    if (is_full_cache(arm.kv)) continue;
+    require_free(arm);
+    for (const ArmSpec& other : free) {
+      if (!same_but_for_budget(other.kv, arm.kv)) continue;
+      throw_usage(
+          "--match chooses the budget, and {} and {} differ in nothing else; give one of them",
+          other.name, arm.name);
+    }
+    free.push_back(arm);
+  }
+  if (free.empty()) {
+    throw_usage(
+        "--match chooses ratios and budgets, and no arm has one: --compare has to name an arm that "
+        "evicts, like rpc:interval=64");
+  }
+}
+
 std::vector<MatchedArm> match_arms(std::span<const ArmOptions> arms, std::span<const Sample> full,
                                    const MatchRequest& request) {
+  std::vector<ArmSpec> specs;
+  for (const ArmOptions& arm : arms) specs.push_back({arm.name, arm.session.kv});
+  check_match(specs);
   const std::vector<AnswerRows> answers = answer_rows(full);
   std::vector<MatchedArm> out;
   for (const ArmOptions& arm : arms) {
     if (is_full_cache(arm.session.kv)) continue;
-    require_free(arm);
     for (const double fraction : request.fractions) {
       MatchedArm matched{arm, fraction, 0};
       try {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "eval/arm_spec.h"
 #include "eval/evaluate.h"
 #include "laconic/kv_options.h"
 #include "laconic/model.h"
@@ -63,9 +64,12 @@ struct MatchedArm {
   double asked = 0, predicted = 0;
 };
 
+// Refuses what needs no answer to be seen: Error(kUsage) names an arm that gives a ratio itself or
+// whose heads differ, and two arms that differ in nothing but the budget; and when no arm evicts.
+void check_match(std::span<const ArmSpec> arms);
+
 // One arm per arm that evicts and fraction; arms of the full cache are left out. Error(kUsage)
-// names an arm that gives a ratio itself, has nothing to choose or heads that differ, and two
-// fractions that come to the same cache.
+// also names an arm that cannot come to a fraction, and two fractions that come to the same cache.
 std::vector<MatchedArm> match_arms(std::span<const ArmOptions> arms, std::span<const Sample> full,
                                    const MatchRequest& request);
 

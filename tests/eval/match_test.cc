@@ -223,6 +223,25 @@ TEST(MatchArms, WhatCannotBeMatchedIsRefused) {
   EXPECT_FALSE(is_full_cache(heads[0].session.kv));
 }
 
+TEST(MatchArms, WhatNeedsNoAnswerIsRefusedWithoutOne) {
+  const auto check = [](const std::vector<std::string>& names) {
+    check_match(parse_arms(names, "f32"));
+  };
+  const auto refused = [&](const std::vector<std::string>& names, const std::string& part) {
+    expect_error(ErrorKind::kUsage, part, [&] { check(names); });
+  };
+  refused({"full", "rpc:interval=16,window=4,ratio=2"}, "leave ratio=2 out of rpc:");
+  refused({"full", "rpc:interval=16,window=4,heads=random:1,sparsity=0.5"}, "heads differ");
+  refused({"full:heads=random:1,sparsity=0.5"}, "heads differ");
+  refused({"full"}, "no arm has one");
+  refused({"full", "full:type=f16"}, "no arm has one");
+  refused({"rpc:budget=50,interval=16,window=4", "rpc:interval=16,window=4,budget=60"},
+          "rpc:budget=50,interval=16,window=4 and rpc:interval=16,window=4,budget=60 differ in "
+          "nothing else");
+  EXPECT_NO_THROW(check({"rpc:interval=16,window=4", "rpc:interval=16,window=4,budget=60",
+                         "rpc:interval=16,window=8,budget=60", "random:interval=16,budget=50"}));
+}
+
 // Answers of equal length hold exactly what the law says.
 TEST(MatchArms, ObtainedIsWhatTheArmsHeld) {
   std::vector<ArmOptions> arms;
