@@ -84,16 +84,21 @@ class EvalCommand : public Command {
         report(model, arms, decode(model, task, arms, samples, watch));
       }
     } catch (const Interrupted& interrupted) {
-      say("laconic: interrupted; " +
-          (file ? "the same command goes on from the answers in " + options_.samples
-                : "with --samples FILE the next run would go on from here") +
-          "\n");
+      say("laconic: interrupted; " + how_to_go_on() + "\n");
       return interrupted.exit_code();
     }
     return 0;
   }
 
  private:
+  std::string how_to_go_on() const {
+    if (!options_.samples.empty()) {
+      return "the same command goes on from the answers in " + options_.samples;
+    }
+    return options_.kld.empty() ? "with --samples FILE the next run would go on from here"
+                                : "the same command begins anew";
+  }
+
   std::vector<EvaluatedArm> decode(const Model& model, const std::vector<TaskItem>& task,
                                    std::span<const ArmOptions> arms, SampleFile* file,
                                    const InterruptWatch& watch) const {
