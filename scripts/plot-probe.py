@@ -3,8 +3,8 @@
 """plot-probe.py STUDY.json OUT.svg: the curves of `laconic eval --probe passcode --json STUDY.json`.
 
 One panel for codes that the question states, one for codes that the answer works out: accuracy
-against the number of compressions between the code and its question, one line per arm, with 95 %
-intervals.
+against the number of compressions that problems were drawn for, one line per arm, with 95 %
+intervals. At each number every arm has the same problems.
 """
 import json
 import sys
@@ -107,7 +107,7 @@ def main():
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
              'font-family="sans-serif" font-size="12">',
              f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-             text(width / 2, 20, "Passcode problems solved, by compressions between code and question", "middle", 14)]
+             text(width / 2, 20, "Passcode problems solved, by compressions between code and question in the written solution", "middle", 14)]
     for number, (origin, title) in enumerate(ORIGINS.items()):
         panel = Panel(number, title, min(seen), max(seen))
         for i, arm in enumerate(arms):

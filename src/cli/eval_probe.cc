@@ -24,7 +24,7 @@ void ProbeFlags::declare(CLI::App& app) {
   constexpr const char* kGroup = "Study";
   app.add_option("--probe", name_,
                  "instead of --task: passcode, accuracy by the number of compressions between a "
-                 "code and its question")
+                 "code and its question in the written solution")
       ->type_name("NAME")
       ->group(kGroup);
   add_count(app, "--probe-problems", problems_, 1, kMostCount,
@@ -79,7 +79,7 @@ ProbeOutcome run_probe(const Model& model, const ProbeFlags& flags,
   ProbeOutcome out;
   for (const CodeOrigin origin : kCodeOrigins) {
     if (!out.text.empty()) out.text += "\n";
-    out.text += probe_table(reports, origin, options.counts);
+    out.text += probe_table(reports, origin) + "\n" + probe_found_table(reports, origin);
   }
   const std::string gaps = probe_gaps_text(plan.gaps);
   if (!gaps.empty()) out.text += "\n" + gaps;

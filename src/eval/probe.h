@@ -4,10 +4,10 @@
 //
 // Problems of the passcode family ask for a code that was stated in the question, or worked out in
 // the first lines of the answer, after a computation that has nothing to do with it
-// (data/problem.h). Their lengths are chosen so that between the code and its question an arm's
-// schedule compresses once, twice, and so on. Where code and question really stood is looked up in
-// each answer, since models write as they like; an answer that never comes to the question counts
-// where the written solution would have.
+// (data/problem.h). Their lengths are chosen so that between the code and its question, in the
+// written solution, the schedule of the first arm that evicts while decoding compresses once,
+// twice, and so on. Where code and question really stood is looked up in each answer, since models
+// write as they like.
 #pragma once
 
 #include <cstddef>
@@ -45,7 +45,7 @@ struct CodeSpan {
 struct ProbeItem {
   CodeOrigin origin = CodeOrigin::kStated;
   std::string code;        // "the red box"
-  std::size_t count = 0;   // compressions that it was drawn for
+  std::size_t count = 0;   // compressions that it was drawn for, the same for every arm
   std::size_t prompt = 0;  // tokens
   CodeSpan planned;        // in the written solution
 };
@@ -76,8 +76,8 @@ bool compresses_again(const KvOptions& options);
 ProbePlan plan_probe(const Model& model, std::span<const ArmOptions> arms,
                      const ProbeOptions& options);
 
-// The schedule by which an arm's compressions are counted: its own, or where it has none that of
-// the first arm that compresses again; null when none does.
+// The schedule by which compressions in an arm's answers are counted: its own, or where it has none
+// that of the first arm that compresses again; null when none does.
 const KvOptions* probe_schedule(std::span<const ArmOptions> arms, std::size_t arm);
 
 // Compressions by that schedule between the two places, the prompt's own included.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <functional>
 #include <iterator>
 #include <set>
 
@@ -20,17 +21,35 @@ std::string cell(const Share& share) {
                      wilson.low * 100, wilson.high * 100);
 }
 
-// Problems of that many compressions; for one more than `counts`, of all that have more.
-Share share_of(const ProbeArm& arm, CodeOrigin origin, std::size_t row, std::size_t counts) {
-  Share sum;
-  const auto found = arm.shares.find(origin);
-  if (found == arm.shares.end()) return sum;
-  for (const auto& [compressions, share] : found->second) {
-    if (std::min(compressions, counts + 1) != row) continue;
-    sum.correct += share.correct;
-    sum.problems += share.problems;
+std::string found_cell(const ProbeRow& row) {
+  if (row.asked == 0) return "";
+  return fmt::format("{:.1f}, {} of {} moved", row.mean_found(), row.moved, row.asked);
+}
+
+// The arms side by side, with a line for each number that problems were drawn for.
+std::string table(std::span<const ProbeArm> arms, CodeOrigin origin, std::string_view head,
+                  const std::function<std::string(const ProbeRow&)>& cell_of) {
+  TableRows rows = {{fmt::format("{}, {}", head, code_origin_name(origin))}};
+  std::set<std::size_t> counts;
+  for (const ProbeArm& arm : arms) {
+    rows.front().push_back(arm.name);
+    const auto found = arm.rows.find(origin);
+    if (found == arm.rows.end()) continue;
+    for (const auto& [count, row] : found->second) counts.insert(count);
   }
-  return sum;
+  for (const std::size_t count : counts) {
+    rows.push_back({std::to_string(count)});
+    for (const ProbeArm& arm : arms) {
+      ProbeRow row;
+      const auto of_origin = arm.rows.find(origin);
+      if (of_origin != arm.rows.end()) {
+        const auto found = of_origin->second.find(count);
+        if (found != of_origin->second.end()) row = found->second;
+      }
+      rows.back().push_back(cell_of(row));
+    }
+  }
+  return markdown_table(rows);
 }
 
 std::string_view json_name(CodeOrigin origin) {
@@ -69,6 +88,18 @@ std::string counts_text(std::span<const ProbeGap> gaps) {
 
 }  // namespace
 
+double ProbeRow::mean_found() const {
+  return static_cast<double>(found) / static_cast<double>(asked);
+}
+
+std::size_t ProbeArm::unasked() const {
+  std::size_t sum = 0;
+  for (const auto& [origin, counts] : rows) {
+    for (const auto& [count, row] : counts) sum += row.share.problems - row.asked;
+  }
+  return sum;
+}
+
 std::vector<ProbeArm> report_probe(const Model& model, const ProbePlan& plan,
                                    std::span<const ArmOptions> arms,
                                    std::span<const EvaluatedArm> evaluated) {
@@ -83,36 +114,26 @@ std::vector<ProbeArm> report_probe(const Model& model, const ProbePlan& plan,
       const ProbeItem& item = plan.items[i];
       const Sample& sample = evaluated[a].samples[i];
       const auto found = find_code(model, sample.ids, item.origin, item.code);
-      if (!found) ++arm.unasked;
-      const std::size_t count =
-          compressions_between(*schedule, sample.prompt_ids.size(), found.value_or(item.planned));
-      Share& share = arm.shares[item.origin][count];
-      ++share.problems;
-      if (sample.correct) ++share.correct;
+      ProbeRow& row = arm.rows[item.origin][item.count];
+      ++row.share.problems;
+      if (sample.correct) ++row.share.correct;
+      if (!found) continue;
+      const std::size_t prompt = sample.prompt_ids.size();
+      const std::size_t count = compressions_between(*schedule, prompt, *found);
+      ++row.asked;
+      row.found += count;
+      if (count != compressions_between(*schedule, prompt, item.planned)) ++row.moved;
     }
   }
   return out;
 }
 
-std::string probe_table(std::span<const ProbeArm> arms, CodeOrigin origin, std::size_t counts) {
-  TableRows rows = {{fmt::format("compressions, {}", code_origin_name(origin))}};
-  std::set<std::size_t> numbers;
-  for (const ProbeArm& arm : arms) {
-    rows.front().push_back(arm.name);
-    const auto found = arm.shares.find(origin);
-    if (found == arm.shares.end()) continue;
-    for (const auto& [compressions, share] : found->second) {
-      numbers.insert(std::min(compressions, counts + 1));
-    }
-  }
-  for (const std::size_t number : numbers) {
-    rows.push_back(
-        {number > counts ? fmt::format("more than {}", counts) : std::to_string(number)});
-    for (const ProbeArm& arm : arms) {
-      rows.back().push_back(cell(share_of(arm, origin, number, counts)));
-    }
-  }
-  return markdown_table(rows);
+std::string probe_table(std::span<const ProbeArm> arms, CodeOrigin origin) {
+  return table(arms, origin, "compressions", [](const ProbeRow& row) { return cell(row.share); });
+}
+
+std::string probe_found_table(std::span<const ProbeArm> arms, CodeOrigin origin) {
+  return table(arms, origin, "in the answers", found_cell);
 }
 
 std::string probe_gaps_text(std::span<const ProbeGap> gaps) {
@@ -133,18 +154,22 @@ std::string probe_gaps_text(std::span<const ProbeGap> gaps) {
 }
 
 Json probe_json(const ProbeArm& arm) {
-  Json out = {{"name", arm.name}, {"unasked", arm.unasked}};
+  Json out = {{"name", arm.name}, {"unasked", arm.unasked()}};
   for (const CodeOrigin origin : kCodeOrigins) {
     Json& list = out[std::string(json_name(origin))] = Json::array();
-    const auto found = arm.shares.find(origin);
-    if (found == arm.shares.end()) continue;
-    for (const auto& [compressions, share] : found->second) {
+    const auto found = arm.rows.find(origin);
+    if (found == arm.rows.end()) continue;
+    for (const auto& [compressions, row] : found->second) {
+      const Share& share = row.share;
       const Interval wilson = wilson_interval(share.correct, share.problems);
       list.push_back({{"compressions", compressions},
                       {"problems", share.problems},
                       {"correct", share.correct},
                       {"accuracy", share.accuracy()},
-                      {"wilson", {wilson.low, wilson.high}}});
+                      {"wilson", {wilson.low, wilson.high}},
+                      {"asked", row.asked},
+                      {"mean_found", row.asked > 0 ? Json(row.mean_found()) : Json(nullptr)},
+                      {"moved", row.moved}});
     }
   }
   return out;

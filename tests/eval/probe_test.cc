@@ -241,29 +241,66 @@ TEST(ProbeSchedule, ArmsWithoutOneTakeTheFirst) {
 
 // --- the report ---
 
-TEST(ProbeReport, CountsByTheAnswersOwnWords) {
+// Codes that were stated are named at once, before anything was compressed; the other answers never
+// come to the question.
+TEST(ProbeReport, RowsHoldTheProblemsThatWereDrawnForThem) {
   const auto arms = arms_of(kLongBursts);
   const ProbePlan plan = plan_probe(tiny_model(), arms, asked_for(2, 2));
-  // Codes that were stated are named at once: nothing was compressed by then. The other answers
-  // say nothing: they count as planned.
   const std::vector<EvaluatedArm> evaluated = {
       solved(plan, "full", true), solved(plan, "rpc", true), solved(plan, "random", false)};
   const auto reports = report_probe(tiny_model(), plan, arms, evaluated);
   ASSERT_EQ(reports.size(), 3u);
-  for (std::size_t a = 0; a < 2; ++a) {
-    EXPECT_EQ(reports[a].unasked, 4u);
-    const auto& stated = reports[a].shares.at(CodeOrigin::kStated);
-    ASSERT_EQ(stated.size(), 1u);
-    EXPECT_EQ(stated.at(0).correct, 4u);
-    const auto& worked = reports[a].shares.at(CodeOrigin::kWorkedOut);
-    ASSERT_EQ(worked.size(), 2u);
-    EXPECT_EQ(worked.at(1).problems, 2u);
-    EXPECT_EQ(worked.at(2).correct, 2u);
+  for (const ProbeArm& arm : reports) {
+    EXPECT_EQ(arm.unasked(), 4u);
+    for (const CodeOrigin origin : kCodeOrigins) {
+      const auto& rows = arm.rows.at(origin);
+      ASSERT_EQ(rows.size(), 2u);
+      for (const std::size_t count : {1u, 2u}) {
+        EXPECT_EQ(rows.at(count).share.problems, 2u);
+        EXPECT_EQ(rows.at(count).share.correct, arm.name == "random" ? 0u : 2u);
+      }
+    }
+    EXPECT_EQ(arm.rows.at(CodeOrigin::kWorkedOut).at(1).asked, 0u);
   }
-  // Half as often: those of one compression have come through none.
-  const auto& seldom = reports[2].shares.at(CodeOrigin::kWorkedOut);
-  EXPECT_EQ(seldom.begin()->first, 0u);
-  EXPECT_EQ(seldom.begin()->second.correct, 0u);
+  for (std::size_t a = 0; a < 2; ++a) {
+    const ProbeRow& row = reports[a].rows.at(CodeOrigin::kStated).at(2);
+    EXPECT_EQ(row.asked, 2u);
+    EXPECT_EQ(row.found, 0u);
+    EXPECT_EQ(row.moved, 2u);
+  }
+  // It compresses half as often: nothing lay between code and question in the written solutions
+  // that were drawn for one compression, so that these answers have not moved.
+  const auto& seldom = reports[2].rows.at(CodeOrigin::kStated);
+  EXPECT_EQ(seldom.at(1).moved, 0u);
+  EXPECT_EQ(seldom.at(2).moved, 2u);
+}
+
+TEST(ProbeReport, AnswersThatFollowTheSolutionHaveNotMoved) {
+  const auto arms = arms_of(kLongBursts);
+  const ProbePlan plan = plan_probe(tiny_model(), arms, asked_for(2, 1));
+  std::vector<EvaluatedArm> evaluated = {solved(plan, "full", true), solved(plan, "rpc", true),
+                                         solved(plan, "random", true)};
+  for (EvaluatedArm& arm : evaluated) {
+    for (std::size_t i = 0; i < plan.items.size(); ++i) {
+      const ProbeItem& item = plan.items[i];
+      const std::string asks = "The code of " + item.code + " is ";
+      std::string text = item.origin == CodeOrigin::kStated ? "" : asks + "5.\n";
+      // One token per character.
+      ASSERT_GT(item.planned.asked, text.size() + asks.size());
+      text += std::string(item.planned.asked - text.size() - asks.size(), '.') + asks + "5.";
+      arm.samples[i].ids = tiny_model().tokenize(text, false);
+    }
+  }
+  for (const ProbeArm& arm : report_probe(tiny_model(), plan, arms, evaluated)) {
+    EXPECT_EQ(arm.unasked(), 0u);
+    for (const CodeOrigin origin : kCodeOrigins) {
+      for (const auto& [count, row] : arm.rows.at(origin)) {
+        EXPECT_EQ(row.moved, 0u) << arm.name << " " << count;
+        if (arm.name == "random") continue;
+        EXPECT_EQ(row.mean_found(), static_cast<double>(count));
+      }
+    }
+  }
 }
 
 TEST(ProbeReport, ARandomModelNeverComesToTheQuestion) {
@@ -274,31 +311,34 @@ TEST(ProbeReport, ARandomModelNeverComesToTheQuestion) {
   const auto reports =
       report_probe(tiny_model(), plan, arms, evaluate(tiny_model(), {plan.task, 0, arms}, nullptr));
   for (const ProbeArm& arm : reports) {
-    EXPECT_EQ(arm.unasked, 2u);
+    EXPECT_EQ(arm.unasked(), 2u);
     for (const CodeOrigin origin : kCodeOrigins)
-      EXPECT_EQ(arm.shares.at(origin).at(1).problems, 1u);
+      EXPECT_EQ(arm.rows.at(origin).at(1).share.problems, 1u);
   }
 }
 
 std::vector<ProbeArm> two_arms() {
   std::vector<ProbeArm> arms(2);
   arms[0].name = "full";
-  arms[0].shares[CodeOrigin::kStated] = {{1, {10, 10}}, {2, {9, 10}}};
+  arms[0].rows[CodeOrigin::kStated] = {{1, {{10, 10}, 10, 10, 0}}, {2, {{9, 10}, 10, 20, 0}}};
   arms[1].name = "rpc";
-  arms[1].shares[CodeOrigin::kStated] = {{1, {5, 10}}, {3, {1, 1}}, {4, {0, 1}}};
-  arms[1].unasked = 3;
+  arms[1].rows[CodeOrigin::kStated] = {{1, {{5, 10}, 8, 11, 2}}, {2, {{0, 10}, 0, 0, 0}}};
   return arms;
 }
 
-TEST(ProbeReport, TableLinesUp) {
+TEST(ProbeReport, TablesLineUp) {
   EXPECT_EQ(
-      probe_table(two_arms(), CodeOrigin::kStated, 2),
+      probe_table(two_arms(), CodeOrigin::kStated),
       "| compressions, stated |                          full |                         rpc |\n"
       "|----------------------|------------------------------:|----------------------------:|\n"
       "| 1                    | 100.0 % of 10 (72.2 to 100.0) | 50.0 % of 10 (23.7 to 76.3) |\n"
-      "| 2                    |   90.0 % of 10 (59.6 to 98.2) |                             |\n"
-      "| more than 2          |                               |   50.0 % of 2 (9.5 to 90.5) |\n");
-  EXPECT_EQ(probe_table(two_arms(), CodeOrigin::kWorkedOut, 2),
+      "| 2                    |   90.0 % of 10 (59.6 to 98.2) |   0.0 % of 10 (0.0 to 27.8) |\n");
+  EXPECT_EQ(probe_found_table(two_arms(), CodeOrigin::kStated),
+            "| in the answers, stated |               full |               rpc |\n"
+            "|------------------------|-------------------:|------------------:|\n"
+            "| 1                      | 1.0, 0 of 10 moved | 1.4, 2 of 8 moved |\n"
+            "| 2                      | 2.0, 0 of 10 moved |                   |\n");
+  EXPECT_EQ(probe_table(two_arms(), CodeOrigin::kWorkedOut),
             "| compressions, worked out | full | rpc |\n"
             "|--------------------------|-----:|----:|\n");
 }
@@ -330,12 +370,16 @@ TEST(ProbeReport, GapsAreToldInRuns) {
 TEST(ProbeReport, Json) {
   const Json json = probe_json(two_arms()[1]);
   EXPECT_EQ(json["name"], "rpc");
-  EXPECT_EQ(json["unasked"], 3);
-  ASSERT_EQ(json["stated"].size(), 3u);
+  EXPECT_EQ(json["unasked"], 12);
+  ASSERT_EQ(json["stated"].size(), 2u);
   EXPECT_EQ(json["stated"][0]["compressions"], 1);
   EXPECT_EQ(json["stated"][0]["accuracy"], 0.5);
   EXPECT_EQ(json["stated"][0]["problems"], 10);
   EXPECT_NEAR(json["stated"][0]["wilson"][0].get<double>(), 0.2366, 1e-4);
+  EXPECT_EQ(json["stated"][0]["asked"], 8);
+  EXPECT_EQ(json["stated"][0]["mean_found"], 1.375);
+  EXPECT_EQ(json["stated"][0]["moved"], 2);
+  EXPECT_TRUE(json["stated"][1]["mean_found"].is_null());
   EXPECT_TRUE(json["worked_out"].is_array());
   EXPECT_TRUE(json["worked_out"].empty());
 }
