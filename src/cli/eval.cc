@@ -42,8 +42,11 @@ Json run_json(const Model& model, const EvalOptions& options, const ArmOptions& 
           {"threads", threads == 0 ? available_cores() : threads},
           {"batch", options.batch},
           {"model", options.model},
+          {"quantize", options.quantize.empty() ? Json(nullptr) : Json(options.quantize)},
           {"task", options.task},
           {"instruction", options.instruction},
+          {"raw", options.raw},
+          {"reasoning", options.reasoning},
           {"problems", problems},
           {"bootstrap", {{"resamples", kBootstrapResamples}, {"seed", arm.generate.sampling.seed}}},
           {"settings", settings}};
@@ -124,7 +127,7 @@ class EvalCommand : public Command {
     request.limit = options_.limit;
     request.seed = arms.front().generate.sampling.seed;
     request.run = run_json(model, options_, arms.front(), 0);
-    for (const char* none : {"task", "instruction", "problems", "settings"}) {
+    for (const char* none : {"task", "instruction", "raw", "reasoning", "problems", "settings"}) {
       request.run.erase(none);
     }
     run_kld(model, arms, request, watch);

@@ -37,7 +37,8 @@ class ProbeFlags {
 
 struct ProbeOutcome {
   std::string text;  // the tables, and what was not reached
-  Json json;         // "probe", "counts", "problems_per_count", "seed", "arms", "not_reached"
+  // "probe", "counts", "problems_per_count", "steps", "seed", "problems", "not_reached", "arms"
+  Json json;
 };
 
 // `file` may be null. What `on_progress` throws ends the study; the file then holds all finished
