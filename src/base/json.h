@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -15,8 +16,13 @@ namespace laconic {
 
 using Json = nlohmann::json;
 
+// Arrays and objects within each other. Copies and writers call themselves for each level, and what
+// a file says must not use up the stack; no document that is read here comes near it.
+inline constexpr std::size_t kMostJsonLevels = 128;
+
 // Parses `text`; `where` names the document in the error ("config.json of DIR").
-// Error(kInput) for bad syntax; a parsed document is never half-read.
+// Error(kInput) for bad syntax and for what nests deeper than kMostJsonLevels; a parsed document is
+// never half-read.
 Json parse_json(std::string_view text, std::string_view where);
 
 // document[key] as T. Missing or null gives nothing; another type is an Error(kInput).

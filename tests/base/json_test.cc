@@ -26,6 +26,21 @@ TEST(Json, BadSyntaxNamesTheDocumentAndThePlace) {
   expect_input_error([] { parse_json("[1, x]", "config.json"); }, "near byte 5");
 }
 
+std::string nested(std::size_t levels) {
+  return std::string(levels, '[') + std::string(levels, ']');
+}
+
+TEST(Json, NestsNoDeeperThanIsSafe) {
+  EXPECT_EQ(parse_json(nested(kMostJsonLevels), "c").size(), 1u);
+  EXPECT_NO_THROW(parse_json("[[], [], " + nested(kMostJsonLevels - 1) + "]", "c"));
+  const std::string text = "\"" + std::string(1000, '[') + "\\\"[" + "\"";
+  EXPECT_EQ(parse_json(text, "c").get<std::string>().size(), 1002u);
+  for (const std::string& deep : {nested(kMostJsonLevels + 1), nested(1000000),
+                                  std::string(1000000, '['), "{\"a\":\"]\\\"\"," + nested(200)}) {
+    expect_input_error([&] { parse_json(deep, "config.json"); }, "deeper than 128 levels");
+  }
+}
+
 TEST(Json, FieldsByType) {
   const Json document =
       parse_json(R"({"n":3,"minus":-3,"x":0.5,"s":"t","b":true,"none":null,"a":[1,2]})", "c");
