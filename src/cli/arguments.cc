@@ -92,6 +92,7 @@ void refuse_empty_words(const CLI::App& command) {
     if (std::find(kTexts.begin(), kTexts.end(), name) != kTexts.end()) continue;
     throw_usage("{} is empty; leave it out or give it a value", name);
   }
+  for (const CLI::App* inner : command.get_subcommands()) refuse_empty_words(*inner);
 }
 
 }  // namespace laconic::cli

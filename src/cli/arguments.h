@@ -17,7 +17,8 @@ namespace laconic::cli {
 // subcommand is spelled like. "-n5" is "-n 5".
 std::vector<std::string> prepare_arguments(const CLI::App& tool, int argc, char** argv);
 
-// Error(kUsage) names an option of the parsed `command` whose word is empty, if that says nothing.
+// Error(kUsage) names an option of the parsed `command`, or of the subcommand of it that was given,
+// whose word is empty, if that says nothing.
 void refuse_empty_words(const CLI::App& command);
 
 }  // namespace laconic::cli

@@ -42,7 +42,11 @@ void require_writable(const OutputPath& output) {
   if (!fs::is_directory(folder, ignored)) {
     throw_input("{} {} cannot be written: there is no folder {}", flag, path, folder.string());
   }
-  const fs::file_status present = fs::status(path, ignored);
+  std::error_code unknown;
+  const fs::file_status present = fs::status(path, unknown);
+  if (present.type() == fs::file_type::none) {
+    throw_input("{} {} cannot be written: {}", flag, path, unknown.message());
+  }
   const bool exists = fs::exists(present);
   if (fs::is_directory(present)) {
     throw_input("{} {} cannot be written: it is a directory", flag, path);
@@ -54,6 +58,14 @@ void require_writable(const OutputPath& output) {
   const fs::path& touched = in_place ? fs::path(path) : folder;
   if (::access(touched.c_str(), in_place ? W_OK : W_OK | X_OK) != 0) {
     throw_input("{} {} cannot be written: {}", flag, path, std::strerror(errno));
+  }
+}
+
+void refuse_overwriting(std::span<const OutputPath> outputs, const fs::path& read,
+                        std::string_view what) {
+  for (const OutputPath& output : outputs) {
+    if (!same_file(output.path, read)) continue;
+    throw_usage("{} {} is {} that is read; give another name", output.flag, output.path, what);
   }
 }
 

@@ -3,6 +3,7 @@
 // said early, and no file that is read, or written twice, is overwritten.
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ struct OutputPath {
 
 // Error(kInput) when the folder is missing, or the file or its folder cannot be written.
 void require_writable(const OutputPath& output);
+
+// Error(kUsage) when an output is `read`, a file that is read; `what` names it in the error.
+void refuse_overwriting(std::span<const OutputPath> outputs, const std::filesystem::path& read,
+                        std::string_view what);
 
 // Error(kUsage) when an output is the model, a file of its directory, or another output;
 // Error(kInput) when one of them cannot be written.

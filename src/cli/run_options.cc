@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <limits>
+#include <system_error>
 
 #include "base/error.h"
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
+#include "io/head_table.h"
+#include "kv/head_set.h"
 
 namespace laconic::cli {
 namespace {
@@ -112,7 +115,8 @@ void RunOptions::declare(CLI::App& app) {
 void RunOptions::check() const {
   const int prompts = (prompt ? 1 : 0) + (file ? 1 : 0) + (ids ? 1 : 0);
   if (prompts > 1) throw_usage("-p, -f and --ids are three ways to give one prompt; choose one");
-  const bool goes_on = !session.empty() && std::filesystem::exists(session);
+  std::error_code unknown;  // why it cannot be said, check_outputs() says
+  const bool goes_on = !session.empty() && std::filesystem::exists(session, unknown);
   if (prompts == 0 && !conversation && !goes_on) {
     throw_usage("a prompt is missing: give -p TEXT, -f FILE or --ids LIST, or talk with -cnv");
   }
@@ -134,6 +138,10 @@ void RunOptions::check() const {
                        : ids && raw             ? "--raw"
                                                 : nullptr;
     if (idle) throw_usage("{} has no effect with {}", idle, ids ? "--ids" : "--raw");
+  }
+  if (prompts == 0 && goes_on) {
+    const char* idle = raw ? "--raw" : !template_file.empty() ? "--chat-template-file" : nullptr;
+    if (idle) throw_usage("{} has no effect where an answer goes on without a prompt", idle);
   }
   if (reasoning == "off" && reasoning_budget != -1) {
     throw_usage("--reasoning-budget has no effect with --reasoning off");
@@ -161,7 +169,11 @@ void RunOptions::check() const {
   if (!kv_trace.empty()) outputs.push_back({"--kv-trace", kv_trace, OutputKind::kStream});
   if (!session.empty()) outputs.push_back({"--session", session});
   check_outputs(model, outputs);
-  if (!kv_trace.empty() && kv.options().policy == KvPolicy::kFull) {
+  const KvOptions cache = kv.options();
+  if (!cache.heads.empty() && !random_heads_seed(cache.heads)) {
+    refuse_overwriting(outputs, head_table_file(cache.heads), "the table of heads");
+  }
+  if (!kv_trace.empty() && cache.policy == KvPolicy::kFull) {
     throw_usage("--kv-trace has nothing to write with --kv-policy full, which chooses no rows");
   }
   sampling.check();

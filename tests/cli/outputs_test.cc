@@ -51,6 +51,27 @@ TEST_F(Outputs, NeverTheModelNorEachOther) {
   EXPECT_FALSE(std::filesystem::exists(both));
 }
 
+TEST_F(Outputs, NeverTheTableOfHeads) {
+  const std::string folder = folder_ / "heads", table = folder + "/adapter_weights.tsv";
+  const std::string scores = "0.9\t0.1\n0.2\t0.3\n0.5\t0\n";
+  std::filesystem::create_directory(folder);
+  write_file_atomic(table, scores);
+  for (const char* flag : {"--logits-out", "--kv-trace", "--session"}) {
+    for (const std::string& heads : {table, folder}) {
+      expect_refusal(run({"--kv-heads", heads, "--kv-sparsity", "0.5", flag, table}), 2,
+                     "is the table of heads that is read");
+    }
+  }
+  EXPECT_EQ(read_file(table), scores);
+}
+
+TEST_F(Outputs, ANameThatNoFileCanHaveIsSaid) {
+  const std::string name = folder_ / std::string(300, 'x');
+  for (const char* flag : {"--logits-out", "--kv-trace", "--session"}) {
+    expect_refusal(run({flag, name}), 1, "cannot be written: File name too long");
+  }
+}
+
 TEST_F(Outputs, WhatCannotBeWrittenIsSaidFirst) {
   const std::string pipe = folder_ / "pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
