@@ -107,6 +107,7 @@ struct KvOptions {
   // "protect_prompt" is "protect-prompt". What is not named is as in of(). With "heads" the names
   // "sink" and "recent" mean head_sink and head_recent. Error(kUsage) names an unknown policy, an
   // option that the policy does not have, and a value outside its range, with what is allowed.
+  // Numbers that are kept as text come out in their shortest form: "0.5" of ".50".
   static KvOptions parse(std::string_view policy,
                          const std::map<std::string, std::string>& options);
 

@@ -7,9 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -227,7 +225,8 @@ void KvHeads::declare(CLI::App& kv) {
       ->type_name("T")
       ->excludes(sparsity);
   app_->add_option("-m,--model", model_, "the model that the table must fit")->type_name("PATH");
-  auto* json = app_->add_flag("--json", json_, "JSON instead of a map: {\"full\": [[head, ...] per layer]}");
+  auto* json =
+      app_->add_flag("--json", json_, "JSON instead of a map: {\"full\": [[head, ...] per layer]}");
   app_->add_option("--svg", picture_, "write a picture instead")
       ->type_name("F.svg")
       ->excludes(json);
@@ -237,8 +236,8 @@ bool KvHeads::chosen() const { return app_->parsed(); }
 
 int KvHeads::run() {
   // What was typed is looked at before any file.
-  if (sparsity_) full_head_count(1, *sparsity_);
-  if (threshold_) parse_heads_threshold(*threshold_);
+  if (sparsity_) sparsity_ = plain_sparsity(*sparsity_);
+  if (threshold_) threshold_ = plain_heads_threshold(*threshold_);
   if (random_heads_seed(heads_) && !model_) {
     throw_usage("{} needs --model, which says how many heads there are", heads_);
   }
@@ -248,8 +247,8 @@ int KvHeads::run() {
   map.how = sparsity_ ? "sparsity " + *sparsity_ : "threshold " + threshold_.value_or("");
   if (json_) {
     Json document = map_json(map);
-    if (sparsity_) document["sparsity"] = *sparsity_;
-    if (threshold_) document["heads_threshold"] = *threshold_;
+    if (sparsity_) document["sparsity"] = Json::parse(*sparsity_);
+    if (threshold_) document["heads_threshold"] = Json::parse(*threshold_);
     fmt::print("{}\n", dump_json(document));
   } else if (picture_) {
     write_file_atomic(*picture_, Picture(map).draw());
@@ -261,10 +260,8 @@ int KvHeads::run() {
 
 void KvHeads::check_picture() const {
   const OutputPath output{"--svg", *picture_};
-  std::error_code absent;
-  if (!random_heads_seed(heads_) &&
-      std::filesystem::equivalent(head_table_file(heads_), *picture_, absent)) {
-    throw_usage("--svg {} is the table that is read; give another name", *picture_);
+  if (!random_heads_seed(heads_)) {
+    refuse_overwriting({&output, 1}, head_table_file(heads_), "the table of heads");
   }
   if (model_) check_outputs(*model_, {&output, 1});
   require_writable(output);

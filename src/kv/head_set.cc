@@ -114,6 +114,18 @@ double parse_heads_threshold(std::string_view text) {
   return value;
 }
 
+std::string plain_sparsity(std::string_view text) {
+  const Share share = parse_share(text);
+  if (share.is_one) return "1";
+  const std::string_view digits =
+      share.fraction.substr(0, share.fraction.find_last_not_of('0') + 1);  // npos + 1 is 0
+  return digits.empty() ? "0" : "0." + std::string(digits);
+}
+
+std::string plain_heads_threshold(std::string_view text) {
+  return fmt::format("{}", parse_heads_threshold(text) + 0.0);  // -0 is 0
+}
+
 HeadSet full_heads_of(const HeadScores& scores, const KvOptions& options) {
   assert(options.sparsity.empty() != options.heads_threshold.empty());
   if (!options.sparsity.empty()) return choose_full_heads(scores, options.sparsity);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -59,6 +60,11 @@ HeadSet full_heads_above(const HeadScores& scores, double threshold);
 
 // The threshold that a text spells. Error(kUsage) when it is not a finite number.
 double parse_heads_threshold(std::string_view text);
+
+// The shortest text of the same sparsity or threshold, a JSON number: 0.5 of ".50". Error(kUsage)
+// as above.
+std::string plain_sparsity(std::string_view text);
+std::string plain_heads_threshold(std::string_view text);
 
 // By the sparsity or the threshold of `options`. PRECONDITION: exactly one of them is given.
 HeadSet full_heads_of(const HeadScores& scores, const KvOptions& options);

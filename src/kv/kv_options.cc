@@ -412,6 +412,10 @@ KvOptions KvOptions::parse(std::string_view policy,
     }
   }
   parsed.validate();
+  if (!parsed.sparsity.empty()) parsed.sparsity = plain_sparsity(parsed.sparsity);
+  if (!parsed.heads_threshold.empty()) {
+    parsed.heads_threshold = plain_heads_threshold(parsed.heads_threshold);
+  }
   return parsed;
 }
 

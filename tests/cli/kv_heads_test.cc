@@ -28,6 +28,8 @@ TEST(KvHeads, MapJsonAndPicture) {
   const Json chosen = run_tool({"kv", "heads", table, "--kv-sparsity", "0.4", "--json"}).json();
   EXPECT_EQ(chosen["full"], Json::parse("[[0], [0, 1], [0]]"));
   EXPECT_EQ(chosen["count"], 4);
+  EXPECT_EQ(chosen["sparsity"], 0.4);
+  EXPECT_EQ(run_tool({"kv", "heads", table, "--kv-sparsity", ".40", "--json"}).json(), chosen);
   const Json by_score =
       run_tool({"kv", "heads", table, "--kv-heads-threshold", "0.5", "--json"}).json();
   EXPECT_EQ(by_score["full"], Json::parse("[[0], [1], [0]]"));
@@ -56,7 +58,9 @@ TEST(KvHeads, RefusesWithReasons) {
       run_tool({"kv", "heads", table, "--kv-sparsity", "0", "--kv-heads-threshold", "0"}), 2,
       "--kv-");
   expect_refusal(run_tool({"kv", "heads", table, "--json", "--svg", "x.svg"}), 2, "--json");
-  expect_refusal(run_tool({"kv", "heads", table, "--svg", table}), 2, "table that is read");
+  expect_refusal(run_tool({"kv", "heads", table, "--svg", ""}), 2, "--svg is empty");
+  expect_refusal(run_tool({"kv", "heads", table, "--svg", table}), 2,
+                 "is the table of heads that is read");
   expect_refusal(run_tool({"kv", "heads", folder / "absent.tsv"}), 1, "absent.tsv");
   write_file_atomic(table, "0.9\t0.1\n0.2\t0.3\n");
   expect_refusal(run_tool({"kv", "heads", table, "--model", model}), 1, "2 layers of 2 KV heads");

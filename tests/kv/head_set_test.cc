@@ -116,6 +116,20 @@ TEST(HeadSet, RefusesOtherSparsities) {
   }
 }
 
+TEST(HeadSet, NumbersHaveOneText) {
+  for (const char* text : {"0.5", ".5", "0.50", "00.500"}) EXPECT_EQ(plain_sparsity(text), "0.5");
+  for (const char* text : {"0", "0.0", ".0", "0."}) EXPECT_EQ(plain_sparsity(text), "0");
+  for (const char* text : {"1", "1.0", "01."}) EXPECT_EQ(plain_sparsity(text), "1");
+  EXPECT_EQ(plain_sparsity("0.0330"), "0.033");
+  const std::string digits = "0." + std::string(400, '9');
+  EXPECT_EQ(plain_sparsity(digits + "0"), digits) << "no digit is lost";
+  for (const char* text : {"0.5", ".5", "0.50", "5e-1"}) {
+    EXPECT_EQ(plain_heads_threshold(text), "0.5") << text;
+  }
+  EXPECT_EQ(plain_heads_threshold("-0"), "0");
+  EXPECT_EQ(plain_heads_threshold("-1.0"), "-1");
+}
+
 // T17: all equal, the first ones by (layer, head).
 TEST(HeadSet, TiesGoToTheFirst) {
   const HeadScores equal{3, 2, std::vector<double>(6, 0.7)};

@@ -408,6 +408,21 @@ TEST(KvOptions, HeadsMayDifferUnderEveryPolicy) {
   expect_round_trip("full", {{"heads", "a"}, {"sparsity", "0.2"}, {"sink", "0"}, {"recent", "1"}});
 }
 
+TEST(KvOptions, OneChoiceOfHeadsIsOneText) {
+  const auto printed = [](const Map& more) {
+    Map given = {{"heads", "f.tsv"}};
+    given.insert(more.begin(), more.end());
+    return KvOptions::parse("rpc", given).to_map();
+  };
+  const Map share = printed({{"sparsity", "0.5"}}), score = printed({{"heads-threshold", "0.5"}});
+  EXPECT_EQ(share.at("sparsity"), "0.5");
+  EXPECT_EQ(score.at("heads-threshold"), "0.5");
+  for (const char* text : {".5", "0.50"}) {
+    EXPECT_EQ(printed({{"sparsity", text}}), share) << text;
+    EXPECT_EQ(printed({{"heads-threshold", text}}), score) << text;
+  }
+}
+
 TEST(KvOptions, HeadsAreChosenInOneWay) {
   const auto refused = [](Map more, const std::string& part) {
     more.emplace("heads", "f.tsv");
