@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "io/head_table.h"
 
 namespace laconic {
@@ -19,7 +20,14 @@ HeadScores head_scores(const std::string& heads, const KvShape& shape) {
 
 std::optional<HeadSet> choose_heads(const KvOptions& options, const KvShape& shape) {
   if (options.heads.empty()) return std::nullopt;
-  return full_heads_of(head_scores(options.heads, shape), options);
+  HeadSet full = full_heads_of(head_scores(options.heads, shape), options);
+  if (options.evicts() && full.count() == 0) {
+    throw_usage("--kv-policy {} has no full head to work on at {} {}; use --kv-policy full",
+                options.policy_name(),
+                options.sparsity.empty() ? "--kv-heads-threshold" : "--kv-sparsity",
+                options.sparsity.empty() ? options.heads_threshold : options.sparsity);
+  }
+  return full;
 }
 
 }  // namespace laconic

@@ -15,7 +15,7 @@ namespace laconic {
 // for a table that is malformed or of another model.
 HeadScores head_scores(const std::string& heads, const KvShape& shape);
 
-// Nothing when all heads are alike.
+// Nothing when all heads are alike. Error(kUsage) where a policy that evicts is left with no head.
 std::optional<HeadSet> choose_heads(const KvOptions& options, const KvShape& shape);
 
 }  // namespace laconic

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Caches whose heads differ: full lists for some, sinks and a window for the others.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "engine/head_wise_testing.h"
+#include "laconic/error.h"
 
 namespace laconic::test {
 namespace {
@@ -80,6 +82,29 @@ TEST_F(HeadWise, RandomHeadsAtASparsity) {
     full += static_cast<std::size_t>(std::count(layer.begin(), layer.end(), 40u));
   }
   EXPECT_EQ(full, 3u);
+}
+
+// Every compression would do nothing, and be counted.
+TEST_F(HeadWise, APolicyNeedsAFullHead) {
+  const auto refusal = [](const SessionOptions& options) -> std::string {
+    try {
+      Session session(tiny_model(), options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      return error.what();
+    }
+    return "accepted";
+  };
+  SessionOptions options = session_on(0, by_ratio(KvPolicy::kRpc));
+  EXPECT_EQ(refusal(options),
+            "--kv-policy rpc has no full head to work on at --kv-heads-threshold 0.5; use "
+            "--kv-policy full");
+  options.kv.heads = "random:7";
+  options.kv.heads_threshold.clear();
+  options.kv.sparsity = "1";
+  EXPECT_THAT(refusal(options), ::testing::HasSubstr("at --kv-sparsity 1; use"));
+  options.kv.policy = KvPolicy::kFull;
+  EXPECT_EQ(refusal(options), "accepted");
 }
 
 TEST_F(HeadWise, AWindowThatHoldsTheWholeTextIsTheFullCache) {
