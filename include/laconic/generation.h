@@ -27,6 +27,9 @@ struct GenerateOptions {
   bool stop_on_loop = false;           // end when the last tokens repeat themselves
   std::int64_t reasoning_budget = -1;  // tokens inside <think> before it is closed; -1: no limit
   bool reasoning_open = false;         // the prompt ends inside a <think> block
+  // An answer that was cut short goes on: so many ids at the end of the sequence's text are its
+  // beginning. Characters and tags that the cut went through become whole again.
+  std::size_t answered = 0;
   // Teacher forcing: generated ids are taken from here, all of them; no other end is allowed.
   std::vector<std::int32_t> force_ids;
   bool keep_logits = false;  // keep the logits of every step
@@ -55,6 +58,7 @@ struct Timings {
 struct Generation {
   std::vector<std::int32_t> prompt_ids, ids;
   std::string text, reasoning, answer;  // text = all of it; the stop text is left out
+  std::string before;  // of an answer that went on: its text so far, to which `text` is added
   FinishReason finish_reason = FinishReason::kNone;
   KvStats kv;
   Timings timings;

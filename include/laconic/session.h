@@ -48,8 +48,10 @@ class Session {
   // context; Error(kResource) when the pool could never hold the prompt (both numbers).
   SequenceId add(std::span<const std::int32_t> prompt, const GenerateOptions& options = {});
 
-  // The same sequence goes on with more text: its rows so far count as prompt. Error(kUsage) when
-  // its generation has not finished, or when its rows had to give way to others.
+  // The same sequence goes on with more text: its rows so far count as prompt. Without more, an
+  // answer that was cut short goes on; one whose last token was read already (max_tokens 0,
+  // keep_logits) does so from the logits of that token. Error(kUsage) when its generation has not
+  // finished, or when its rows had to give way to others.
   void extend(SequenceId sequence, std::span<const std::int32_t> more,
               const GenerateOptions& options = {});
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ class AnswerText {
   AnswerText(const Tokenizer* tokenizer, std::vector<std::string> stops, bool reasoning_open,
              bool at_start);
 
+  // Before anything else, the ids of an answer that goes on: they were shown. Returns their text,
+  // but for a character at the end that is not complete.
+  std::string go_on_from(std::span<const TokenId> ids);
+
   ReasoningText push(TokenId id);  // newly shown text
   ReasoningText finish();
   bool stopped() const { return stops_.matched(); }
@@ -30,13 +35,14 @@ class AnswerText {
 
  private:
   ReasoningText show(const std::string& text);
-  void collect(const ReasoningText& part);
+  ReasoningText collect(ReasoningText part);
   std::size_t vocab_;  // ids that have text; 0 without a tokenizer
   std::optional<TokenStream> stream_;
   StopMatcher stops_;
   ReasoningParser parser_;
   std::string text_;
   ReasoningText parts_;
+  ReasoningText shown_;  // what comes again because the parser holds it back, and was shown
 };
 
 }  // namespace laconic

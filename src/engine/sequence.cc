@@ -53,8 +53,16 @@ void Sequence::check(std::span<const std::int32_t> prompt, const GenerateOptions
       }
     }
   }
-  if (history_.size() - unread_ + prompt.size() == 0) {
+  if (history_.empty() && prompt.empty()) {
     throw_usage("the prompt is empty: at least one token is needed");
+  }
+  if (read_before() && prompt.empty() && last_logits_.empty()) {
+    throw_usage("nothing is left to read in this text: at least one more token is needed");
+  }
+  if (options.answered > (prompt.empty() ? history_.size() : 0)) {
+    throw_usage("an answer of {} tokens cannot go on: {}", options.answered,
+                prompt.empty() ? fmt::format("the text has {}", history_.size())
+                               : "a prompt comes after it");
   }
   if (history_.size() + prompt.size() > context_) {
     throw_usage("the prompt is too long: {} tokens, the context holds {}",
@@ -65,15 +73,18 @@ void Sequence::check(std::span<const std::int32_t> prompt, const GenerateOptions
 void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions& options) {
   check(prompt, options);
   const Tokenizer* tokenizer = model_.tokenizer_or_null();
-  const bool only_control = std::all_of(prompt.begin(), prompt.end(), [&](std::int32_t id) {
+  history_.insert(history_.end(), prompt.begin(), prompt.end());
+  const auto text = std::span<const std::int32_t>(history_);
+  const auto before = text.first(text.size() - options.answered);
+  const bool only_control = std::all_of(before.begin(), before.end(), [&](std::int32_t id) {
     return tokenizer != nullptr && tokenizer->is_special(id);
   });
   sampler_.emplace(options.sampling);
-  text_.emplace(tokenizer, options.stop, options.reasoning_open,
-                /*at_start=*/only_control && history_.empty());
+  text_.emplace(tokenizer, options.stop, options.reasoning_open, /*at_start=*/only_control);
   options_ = options;
-  history_.insert(history_.end(), prompt.begin(), prompt.end());
+  if (!prompt.empty()) last_logits_.clear();
   result = {};
+  result.before = text_->go_on_from(text.last(options.answered));
   result.prompt_ids.assign(prompt.begin(), prompt.end());
   forced_.clear();
   reasoning_tokens_ = 0;
@@ -85,6 +96,7 @@ void Sequence::start(std::span<const std::int32_t> prompt, const GenerateOptions
 void Sequence::restore(const SavedText& text) {
   history_ = text.ids;
   unread_ = text.read;
+  last_logits_ = text.logits;
   phase = Phase::kDone;
   collect_kv_stats();
 }
@@ -101,8 +113,11 @@ bool Sequence::prompt_read(std::size_t tokens) {
 }
 
 bool Sequence::begin() {
-  return cache->begin_generation(key_of_draws(history_, options_.sampling.stream));
+  const std::uint64_t key = key_of_draws(history_, options_.sampling.stream);
+  return result.timings.prompt_n > 0 ? cache->begin_generation(key) : cache->resume_generation(key);
 }
+
+void Sequence::go_on(StepEvent& event) { logits_ready(std::exchange(last_logits_, {}), event); }
 
 void Sequence::decoded() {
   ++unread_;
@@ -168,9 +183,9 @@ FinishReason Sequence::reason_to_end(std::int32_t id) const {
 void Sequence::logits_ready(std::span<const float> logits, StepEvent& event) {
   if (options_.keep_logits) result.logits.emplace_back(logits.begin(), logits.end());
   if (options_.on_logits) options_.on_logits(logits);
-  if (ending_) return end(ending_reason_, event);
-  if (options_.max_tokens == 0 || history_.size() >= context_) {
-    return end(FinishReason::kLength, event);
+  if (ending_ || options_.max_tokens == 0 || history_.size() >= context_) {
+    last_logits_.assign(logits.begin(), logits.end());
+    return end(ending_ ? ending_reason_ : FinishReason::kLength, event);
   }
 
   const std::int32_t id = choose(logits);

@@ -25,13 +25,14 @@ class Sequence {
 
   Sequence(const Model::Impl& model, std::size_t context);
 
-  // A new answer: `prompt` is read after what the cache holds.
+  // A new answer, or more of the last one: `prompt` is read after what the cache holds.
   void start(std::span<const std::int32_t> prompt, const GenerateOptions& options);
 
   // What a session file keeps beside the rows, and the way back from there: a finished answer.
   // PRECONDITION of restore(): the cache holds the rows of `text`.
   const std::vector<std::int32_t>& history() const { return history_; }
   std::size_t read() const { return unread_; }
+  const std::vector<float>& last_logits() const { return last_logits_; }
   void restore(const SavedText& text);
 
   // The prompt tokens that are not read yet, or the one token to decode next.
@@ -39,6 +40,10 @@ class Sequence {
   bool prompt_read(std::size_t tokens);  // true when it is read to its end
   // After the prompt: False when the cache has no room for what a generation holds from the start.
   bool begin();
+  // Admitted with nothing left to read: after begin(), the next token comes from the logits of the
+  // answer before.
+  bool read_before() const { return unread_ == history_.size(); }
+  void go_on(StepEvent& event);
   // Logits after the prompt or after a decode step: takes the next token, and perhaps ends.
   void logits_ready(std::span<const float> logits, StepEvent& event);
   void decoded();
@@ -76,6 +81,7 @@ class Sequence {
   std::optional<AnswerText> text_;
   std::vector<std::int32_t> history_;  // everything in the text so far, prompt and answers
   std::size_t unread_ = 0;             // history_ from here on is not in the cache
+  std::vector<float> last_logits_;     // where all is read and nothing was made of them; else empty
   std::deque<std::int32_t> forced_;    // ids that the reasoning budget puts in
   std::int64_t reasoning_tokens_ = 0;
   bool reasoning_closed_ = false;

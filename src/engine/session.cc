@@ -82,6 +82,7 @@ struct Session::Impl {
   void cancel_requested();
   std::size_t committed_bytes();
   void admit();
+  void go_on_from_logits();
   void build_batch();
   void run_batch();
   void finish_segment(std::size_t index, std::span<const float>& logits);
@@ -208,8 +209,10 @@ void Session::Impl::admit() {
   while (!waiting.empty()) {
     const SequenceId id = waiting.front();
     Sequence& sequence = get(id);
-    sequence.admitted_bytes =
-        std::max(demand.peak(sequence.prompt_rows(), sequence.most_tokens()), bytes_held(sequence));
+    const std::size_t rows = sequence.prompt_rows(), tokens = sequence.most_tokens();
+    const std::size_t peak =
+        sequence.read_before() ? demand.peak_of_resumed(rows, tokens) : demand.peak(rows, tokens);
+    sequence.admitted_bytes = std::max(peak, bytes_held(sequence));
     const std::size_t more = sequence.admitted_bytes - bytes_held(sequence);
     if (!active.empty() && committed + more > pool.bytes_limit()) return;
     committed += more;
@@ -217,6 +220,24 @@ void Session::Impl::admit() {
     sequence.phase = Sequence::Phase::kPrompt;
     active.push_back(id);
     waiting.pop_front();
+  }
+}
+
+// Sequences that go on with nothing to read need no pass of the model for their first token.
+void Session::Impl::go_on_from_logits() {
+  for (const SequenceId id : active) {
+    Sequence& sequence = get(id);
+    if (sequence.phase != Sequence::Phase::kPrompt || !sequence.read_before()) continue;
+    try {
+      if (begin(sequence)) {
+        sequence.go_on(event_of(id));
+      } else {
+        sequence.end_kv_full(event_of(id));
+      }
+    } catch (...) {
+      sequence.abandon();
+      throw;
+    }
   }
 }
 
@@ -353,8 +374,9 @@ bool Session::step(const std::function<void(const StepEvent&)>& on_event) {
   impl_->cancel_requested();
   retire();
   impl_->admit();
-  impl_->build_batch();
   try {
+    impl_->go_on_from_logits();
+    impl_->build_batch();
     if (!impl_->batch.empty()) impl_->run_batch();
   } catch (...) {
     retire();
@@ -385,8 +407,9 @@ void Session::save(SequenceId id, const std::filesystem::path& file, std::string
   if (!sequence.cache) {
     throw_usage("sequence {} cannot be saved: it has no rows, they had to give way", id);
   }
-  write_session_file(file, impl_->owner(), {sequence.history(), sequence.read(), std::string(note)},
-                     *sequence.cache);
+  const SavedText text{sequence.history(), sequence.read(), sequence.last_logits(),
+                       std::string(note)};
+  write_session_file(file, impl_->owner(), text, *sequence.cache);
 }
 
 SequenceId Session::load(const std::filesystem::path& file, std::string* note) {

@@ -98,6 +98,7 @@ Json header_of(const SessionOwner& owner, const SavedText& text, const SequenceC
   header["note"] = text.note.size();
   header["ids"] = text.ids.size();
   header["read"] = text.read;
+  header["logits"] = text.logits.size();
   header["rows"] = rows;
   return header;
 }
@@ -198,6 +199,7 @@ void write_session(std::ostream& out, const SessionOwner& owner, const SavedText
   };
   put(bytes_of(text.note));
   put(bytes_of(text.ids));
+  put(bytes_of(text.logits));
   for (std::size_t layer = 0; layer < owner.shape.layers; ++layer) {
     for (std::size_t h = 0; h < owner.shape.kv_heads; ++h) {
       const HeadState state = head_state(cache, layer, h);
@@ -228,9 +230,15 @@ SessionReader::SessionReader(std::span<const std::byte> file, std::string where,
   if (ids == 0 || ids > kMostIds || text_.read > ids) {
     throw_input("{}: {} tokens were read of {}", where, text_.read, ids);
   }
+  const auto logits = json_optional<std::size_t>(header, "logits", where).value_or(0);
+  if (logits != 0 && (logits != owner.vocab || text_.read != ids)) {
+    throw_input("{}: {} logits behind token {} of {}; there are none, or {} behind the last", where,
+                logits, text_.read, ids, owner.vocab);
+  }
   const RowCounts rows = row_counts(header, where, owner, text_.read);
   const std::string what = where + ": the size of its contents";
-  std::size_t size = checked_add(note, ids * sizeof(std::int32_t), what.c_str());
+  const std::size_t numbers_of_text = ids * sizeof(std::int32_t) + logits * sizeof(float);
+  std::size_t size = checked_add(note, numbers_of_text, what.c_str());
   for (std::size_t layer = 0; layer < owner.shape.layers; ++layer) {
     for (std::size_t h = 0; h < owner.shape.kv_heads; ++h) {
       Head head;
@@ -258,6 +266,7 @@ SessionReader::SessionReader(std::span<const std::byte> file, std::string where,
   text_.note.assign(reinterpret_cast<const char*>(note_bytes.data()), note_bytes.size());
   text_.ids = cursor.values<std::int32_t>(ids);
   require_ids(text_, where, owner.vocab);
+  text_.logits = cursor.values<float>(logits);
   for (Head& head : heads_) {
     const std::size_t numbers =
         head.rows * (sizeof(std::int32_t) + (head.received ? sizeof(float) : 0));

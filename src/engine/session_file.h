@@ -4,9 +4,10 @@
 // Little endian, in this order: 8 bytes "LACSESSN"; u32 version (1); u32 bytes of the header; u64
 // FNV-1a of the header; the header; the contents; u64 FNV-1a of the contents. The header is a JSON
 // object: "model" (its fingerprint), "name", "policy", "options", "full" (the full heads of each
-// layer, where heads differ), "note" (bytes), "ids" and "read" (tokens), "rows" ([layer][KV head]).
-// The contents: the note; i32 ids[]; then of each layer and KV head i32 positions[rows]; f32
-// received[rows] where the policy sums attention over that head; K rows and V rows as stored.
+// layer, where heads differ), "note" (bytes), "ids" and "read" (tokens), "logits" (of the last id:
+// the vocabulary, or 0), "rows" ([layer][KV head]). The contents: the note; i32 ids[]; f32
+// logits[]; then of each layer and KV head i32 positions[rows]; f32 received[rows] where the policy
+// sums attention over that head; K rows and V rows as stored.
 //
 // A file belongs to one model, one policy with its options and one set of full heads: rows that
 // others have left would answer for them. Reading checks all lengths before it uses them, and both
@@ -29,6 +30,7 @@ namespace laconic {
 struct SavedText {
   std::vector<std::int32_t> ids;  // prompts and answers so far
   std::size_t read = 0;           // of them, by the cache: the position of the next token
+  std::vector<float> logits;      // [vocab] behind the last id, where all are read; else empty
   std::string note;               // the caller's own
 };
 

@@ -33,4 +33,9 @@ std::size_t CacheDemand::peak(std::size_t prompt, std::size_t generated) const {
   return std::max(of_prompt(prompt), of_answer(prompt, generated));
 }
 
+std::size_t CacheDemand::peak_of_resumed(std::size_t rows, std::size_t generated) const {
+  const std::size_t peak = Schedule::peak_rows(resumed(options_), rows, generated);
+  return full_ * pages(peak) + constant_ * block_bytes_;
+}
+
 }  // namespace laconic

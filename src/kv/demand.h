@@ -22,6 +22,8 @@ class CacheDemand {
   std::size_t of_answer(std::size_t prompt, std::size_t generated) const;
   // Both.
   std::size_t peak(std::size_t prompt, std::size_t generated) const;
+  // The most where a generation is resumed from so many rows (SequenceCache::resume_generation).
+  std::size_t peak_of_resumed(std::size_t rows, std::size_t generated) const;
 
  private:
   std::size_t pages(std::size_t rows) const;  // bytes of one head's pages

@@ -102,6 +102,11 @@ void require_budget(const KvOptions& o, std::size_t prompt) {
       o.budget, prompt, newest > 0 ? fmt::format(" and the {} newest ones", newest) : "", needed);
 }
 
+KvOptions resumed(KvOptions options) {
+  options.protect_prompt = true;  // for the schedule: which rows go is not its business
+  return options;
+}
+
 std::optional<std::size_t> Schedule::begin(std::size_t prompt_rows) {
   prompt_rows_ = prompt_rows;
   generated_ = 0;

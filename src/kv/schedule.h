@@ -30,6 +30,10 @@ std::size_t protected_rows(const KvOptions& options, std::size_t prompt);
 // Error(kUsage), with both numbers, when a budget cannot hold a prompt that it must keep.
 void require_budget(const KvOptions& options, std::size_t prompt);
 
+// The schedule of a generation whose prompt rows were all there before it: they stay until its
+// first trigger, as if they were protected up to there.
+KvOptions resumed(KvOptions options);
+
 class Schedule {
  public:
   // PRECONDITION: options.policy is not full and options are valid.

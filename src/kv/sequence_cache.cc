@@ -73,6 +73,21 @@ std::size_t SequenceCache::rows_of_full_heads() const {
 }
 
 bool SequenceCache::begin_generation(std::uint64_t sequence) {
+  if (!begin_rows(sequence)) return false;
+  if (schedule_) {
+    schedule_.emplace(options_);
+    if (const auto stay = schedule_->begin(rows_of_full_heads())) compress(*stay);
+  }
+  return true;
+}
+
+bool SequenceCache::resume_generation(std::uint64_t sequence) {
+  if (!begin_rows(sequence)) return false;
+  if (schedule_) schedule_.emplace(resumed(options_)).begin(rows_of_full_heads());
+  return true;
+}
+
+bool SequenceCache::begin_rows(std::uint64_t sequence) {
   count_peak();
   sequence_ = sequence;
   if (!wants_queries(/*prompt=*/true)) {
@@ -83,9 +98,6 @@ bool SequenceCache::begin_generation(std::uint64_t sequence) {
       if (is_full_head(layer, h)) continue;
       if (!head(layer, h).become_constant(options_.head_sink, options_.head_recent)) return false;
     }
-  }
-  if (schedule_) {
-    if (const auto stay = schedule_->begin(rows_of_full_heads())) compress(*stay);
   }
   return true;
 }

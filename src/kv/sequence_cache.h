@@ -67,6 +67,9 @@ class SequenceCache {
   // tells its draws apart from those of others. False when the pool has no room for the constant
   // heads' blocks: the generation cannot begin.
   bool begin_generation(std::uint64_t sequence = 0);
+  // The same where no row is new since the last generation: no query has come that could rank rows,
+  // so nothing is compressed before the first trigger, whatever the policy.
+  bool resume_generation(std::uint64_t sequence = 0);
 
   // A new text is about to be read: peak, mean, compressions and seconds count from here on, and
   // queries of the text before are not asked any more.
@@ -108,6 +111,8 @@ class SequenceCache {
   void set_trace(KvTraceSink sink) { trace_ = std::move(sink); }
 
  private:
+  bool begin_rows(std::uint64_t sequence);  // what both ways to begin share
+
   // Leaves `stay` rows in every full head. True when that evicted rows.
   bool compress(std::size_t stay);
   bool compress_layer(std::size_t layer, std::size_t stay);

@@ -11,6 +11,7 @@
 #include <map>
 
 #include "engine/generation_compare.h"
+#include "kv/schedule.h"
 #include "laconic/error.h"
 
 namespace laconic::test {
@@ -118,6 +119,26 @@ TEST_P(SavedSession, GoesOnAsIfItHadNeverLeft) {
   }
 }
 
+// Where the last token was read for its logits, or none was asked for, these are in the file. Rows
+// beyond a budget stay until the first trigger: no query has come that could rank them.
+TEST_P(SavedSession, GoesOnBehindATokenThatWasRead) {
+  const SessionOptions options = options_of(GetParam().kv);
+  for (const std::int64_t tokens : {0, 1, 13, 40}) {
+    Session kept(tiny_model(), options), restored(tiny_model(), options);
+    const SequenceId id = kept.add(random_ids(20, 1), with_logits(tokens));
+    finish(kept);
+    kept.save(id, file());
+    const SequenceId twin = restored.load(file());
+    const std::size_t rows = kept.result(id).kv.rows[0][0];
+    EXPECT_TRUE(goes_on_alike(kept, id, restored, twin, 0, 30, 2)) << tokens;
+    const Generation& result = restored.result(twin);
+    EXPECT_EQ(result.ids.size(), 30u);
+    EXPECT_EQ(result.timings.prompt_n, 0u);
+    if (!options.kv.heads.empty()) continue;
+    EXPECT_EQ(result.kv.peak_rows, Schedule::peak_rows(resumed(options.kv), rows, 30)) << tokens;
+  }
+}
+
 TEST_P(SavedSession, ItsFileTellsTheSameTwice) {
   const SessionOptions options = options_of(GetParam().kv);
   Session kept(tiny_model(), options), restored(tiny_model(), options);
@@ -200,6 +221,40 @@ TEST_F(SessionFile, HoldsTextAndNote) {
   EXPECT_TRUE(std::equal(ids_.begin(), ids_.end(), session.ids(id).begin(), session.ids(id).end()));
   EXPECT_EQ(session.result(id).finish_reason, FinishReason::kNone);
   EXPECT_TRUE(session.result(id).ids.empty());
+}
+
+// Without eviction the cut leaves no trace.
+TEST_F(SessionFile, LogitsOfTheLastTokenGoOnExactly) {
+  for (const Named& kind : every_kind()) {
+    if (kind.kv.evicts()) continue;
+    const auto prompt = random_ids(20, 1);
+    const Generation whole =
+        Session(tiny_model(), options_of(kind.kv)).generate(prompt, with_logits(40));
+    Session session(tiny_model(), options_of(kind.kv));
+    const SequenceId id = session.add(prompt, with_logits(0));
+    finish(session);
+    std::vector<std::int32_t> ids;
+    for (const std::int64_t tokens : {0, 17, 0, 23}) {
+      session.extend(id, {}, with_logits(tokens));
+      finish(session);
+      const Generation& part = session.result(id);
+      EXPECT_TRUE(part.logits.front() == whole.logits[ids.size()]) << kind.name << ids.size();
+      ids.insert(ids.end(), part.ids.begin(), part.ids.end());
+    }
+    EXPECT_EQ(ids, whole.ids) << kind.name;
+  }
+}
+
+TEST_F(SessionFile, NothingToReadAndNoLogitsIsRefused) {
+  Session session(tiny_model(), options());
+  expect_refused([&] { session.add({}, greedy(3)); }, ErrorKind::kUsage, "the prompt is empty");
+  const SequenceId id = answered(session, 20, 3);
+  GenerateOptions more = greedy(3);
+  more.answered = 24;
+  expect_refused([&] { session.extend(id, {}, more); }, ErrorKind::kUsage, "the text has 23");
+  more.answered = 3;
+  expect_refused([&] { session.extend(id, random_ids(1, 1), more); }, ErrorKind::kUsage,
+                 "a prompt comes after it");
 }
 
 TEST_F(SessionFile, RefusesAnotherModel) {
