@@ -71,12 +71,13 @@ void RunSession::load() {
 }
 
 void RunSession::go_on() {
-  const std::int32_t last = session_.ids(sequence_).back();
-  if (model_.impl().is_end(last) && !options_.ignore_eos) {
+  const auto so_far = answer();
+  if (!so_far.empty() && model_.impl().is_end(so_far.back()) && !options_.ignore_eos) {
     throw_usage("the answer in {} is complete; give a prompt to go on", options_.session);
   }
-  new_message_ = false;
-  extend({});
+  generate_.reasoning_open = thinking_;
+  generate_.answered = so_far.size();
+  session_.extend(sequence_, {}, generate_);
 }
 
 void RunSession::go_on_with_plain_text() {
@@ -84,7 +85,11 @@ void RunSession::go_on_with_plain_text() {
       options_.ids ? parse_ids(*options_.ids, "--ids")
                    : model_.tokenize(prompt_text(options_), /*add_special=*/false);
   chat_.reset();
-  if (model_.has_tokenizer()) thinking_ = thinking_after(thinking_, model_.detokenize(more));
+  if (model_.has_tokenizer()) {
+    ReasoningParser parser(thinking_);
+    parser.push(model_.detokenize(answer()));
+    thinking_ = thinking_after(parser.inside(), model_.detokenize(more));
+  }
   extend(more);
 }
 
@@ -93,13 +98,15 @@ void RunSession::go_on_with_message() {
     throw_usage("{} holds no conversation: its text came with --raw or --ids, go on in this way",
                 options_.session);
   }
+  chat_->messages.push_back({"assistant", std::move(chat_->content)});
   chat_->messages.push_back({"user", prompt_text(options_)});
   const Prompt prompt = make_chat_prompt(model_, chat_->messages, options_);
-  const std::optional<std::string> seen = std::exchange(chat_->seen, prompt.text);
-  const auto more =
-      seen ? ids_beyond(model_, *seen, session_.ids(sequence_), prompt.text) : std::nullopt;
+  const auto ids = session_.ids(sequence_);
+  const auto seen = text_with_answer(model_, chat_->seen, ids, answer().size());
+  const auto more = seen ? ids_beyond(model_, *seen, ids, prompt.text) : std::nullopt;
   if (more) {
     thinking_ = prompt.reasoning_open;
+    chat_->seen = prompt.text;
     return extend(*more);
   }
   fmt::print(stderr, "the chat template changes what was said before: it is read anew\n");
@@ -110,12 +117,18 @@ void RunSession::go_on_with_message() {
 void RunSession::add(const Prompt& prompt) {
   thinking_ = generate_.reasoning_open = prompt.reasoning_open;
   sequence_ = session_.add(prompt.ids, generate_);
+  begin_ = prompt.ids.size();
   if (chat_) chat_->seen = prompt.text;
 }
 
 void RunSession::extend(const std::vector<std::int32_t>& more) {
   generate_.reasoning_open = thinking_;
   session_.extend(sequence_, more, generate_);
+  begin_ = session_.ids(sequence_).size();
+}
+
+std::span<const std::int32_t> RunSession::answer() const {
+  return session_.ids(sequence_).subspan(begin_);
 }
 
 void RunSession::save() {
@@ -126,14 +139,15 @@ void RunSession::save() {
                    std::filesystem::exists(options_.session) ? "the session stays as it was"
                                                              : "no session is written");
   }
-  remember_answer(result);
-  Json note = {{"thinking", thinking_}};
+  Json note = {{"answer", begin_}, {"thinking", thinking_}};
   if (chat_) {
     note["messages"] = Json::array();
     for (const ChatMessage& message : chat_->messages) {
       note["messages"].push_back({{"role", message.role}, {"content", message.content}});
     }
-    if (chat_->seen) note["seen"] = *chat_->seen;
+    note["seen"] = chat_->seen;
+    // A stop text is no part of the message, unless the answer goes on behind it.
+    note["content"] = split_reasoning(result.before + result.text, thinking_).answer;
   }
   session_.save(sequence_, options_.session, dump_json(note));
   if (options_.json) return;
@@ -142,33 +156,28 @@ void RunSession::save() {
              session_.ids(sequence_).size(), readable_bytes(bytes));
 }
 
-void RunSession::remember_answer(const Generation& result) {
-  ReasoningParser parser(thinking_);
-  parser.push(result.text);
-  thinking_ = parser.inside();
-  if (!chat_) return;
-  if (new_message_ || chat_->messages.empty()) chat_->messages.push_back({"assistant", ""});
-  chat_->messages.back().content += result.answer;
-  if (chat_->seen) {
-    chat_->seen =
-        text_with_answer(model_, *chat_->seen, session_.ids(sequence_), result.ids.size());
-  }
-}
-
-// A note of another program's says nothing here.
+// A note of another program's says nothing here: all text is taken for the answer.
 void RunSession::read_note(const std::string& note) {
-  const Json document = Json::parse(note, nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object()) return;
+  if (!Json::accept(note)) return;
   const std::string where = "the note in " + options_.session;
-  thinking_ = json_optional<bool>(document, "thinking", where).value_or(false);
-  const auto messages = json_optional<std::vector<Json>>(document, "messages", where);
-  if (!messages) return;
+  const Json document = parse_json(note, where);
+  if (!document.is_object() || !document.contains("answer")) return;
+  begin_ = json_required<std::size_t>(document, "answer", where);
+  const std::size_t tokens = session_.ids(sequence_).size();
+  if (begin_ > tokens) {
+    throw_input("{}: the answer begins behind {} tokens, the text has {}", where, begin_, tokens);
+  }
+  thinking_ = json_required<bool>(document, "thinking", where);
+  const auto messages = document.find("messages");
+  if (messages == document.end()) return;
+  if (!messages->is_array()) throw_input("{}: \"messages\" must be an array", where);
   chat_.emplace();
   for (const Json& message : *messages) {
     chat_->messages.push_back({json_required<std::string>(message, "role", where),
                                json_required<std::string>(message, "content", where)});
   }
-  chat_->seen = json_optional<std::string>(document, "seen", where);
+  chat_->seen = json_required<std::string>(document, "seen", where);
+  chat_->content = json_required<std::string>(document, "content", where);
 }
 
 }  // namespace laconic::cli

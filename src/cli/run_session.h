@@ -3,11 +3,17 @@
 // exists, its text goes on: with the prompt that is given now, or, without one, with the answer
 // that was cut short. Through a chat template a prompt is the next message of the conversation.
 //
+// A message that several runs wrote is put together from its ids, never from what each run showed:
+// a cut may go through a character or a </think>.
+//
 // Where the template changes what was said before (many drop old thinking), the conversation is
 // read anew, so that the model always sees exactly what its template says.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,8 +36,9 @@ class RunSession {
 
  private:
   struct Chat {
-    std::vector<ChatMessage> messages;  // this answer's message is the last
-    std::optional<std::string> seen;    // what the template made of them, where that can be said
+    std::vector<ChatMessage> messages;  // those before the answer
+    std::string seen;                   // what the template made of them
+    std::string content;                // of a loaded file: the answer's own message
   };
 
   bool keeps() const { return !options_.session.empty(); }
@@ -45,16 +52,16 @@ class RunSession {
   void go_on_with_message();       // through the chat template
   void add(const Prompt& prompt);  // a sequence that reads the whole prompt
   void extend(const std::vector<std::int32_t>& more);
-  void remember_answer(const Generation& result);
+  std::span<const std::int32_t> answer() const;  // the ids of the answer so far
 
   const Model& model_;
   Session& session_;
   const RunOptions& options_;
   GenerateOptions generate_;
   SequenceId sequence_ = 0;
-  bool thinking_ = false;     // the text ends inside a <think> block
+  std::size_t begin_ = 0;     // ids in front of the answer
+  bool thinking_ = false;     // they end inside a <think> block
   std::optional<Chat> chat_;  // nothing where the text was not written by a template
-  bool new_message_ = true;   // false: the answer is more of the last message
 };
 
 }  // namespace laconic::cli
