@@ -77,7 +77,8 @@ struct KvOptions {
   KvPool pool = KvPool::kAvg;  // rpc, snapkv, rkv; zero padding counted in the average
   KvSelector selector = KvSelector::kExact;    // rpc
   KvSoftmax softmax = KvSoftmax::kCandidates;  // rpc, snapkv, rkv
-  std::size_t recent = 0;   // h2o: newest rows kept beside the heavy ones; 0: half of what stays
+  // h2o: newest rows kept beside the heavy ones, the window among them; 0: half of what stays.
+  std::size_t recent = 0;
   double decay = 1.0;       // h2o: what an older sum is multiplied by at each token, in (0, 1]
   double lambda = 0.1;      // rkv: weight of importance against redundancy, in [0, 1]
   double similarity = 0.5;  // rkv: cosine above which two keys resemble each other, in [0, 1]

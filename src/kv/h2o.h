@@ -23,7 +23,7 @@ void add_received(std::vector<float>& sums, const float* weights /* [group], eac
                   const KvOptions& options);
 
 // How many of the newest candidates stay whatever they received: options.recent rows, the window
-// among them, or half of what stays outside the protected rows.
+// among them, or half of what stays outside the protected first rows.
 std::size_t recent_candidates(const Trigger& trigger, const Regions& regions,
                               const KvOptions& options);
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "kv/head_set.h"
+#include "kv/schedule.h"
 
 namespace laconic {
 namespace {
@@ -286,6 +287,14 @@ void validate_ratio(const KvOptions& o) {
         "--kv-ratio {} would keep no row of an interval; with --kv-interval {} it is 1 to {}",
         o.ratio, o.interval, o.interval);
   }
+  // With an open prompt its length decides: require_budget() knows it.
+  const std::size_t kept = candidates_after(o, /*rounds=*/1);
+  if (only_h2o(o.policy) && o.protect_prompt && newest_rows(o) > kept + o.window) {
+    throw_usage(
+        "--kv-recent {} leaves nothing to rank: beside the prompt the first compression keeps {} "
+        "rows of the interval and a window of {}; it must be at most {}",
+        o.recent, kept, o.window, kept + o.window);
+  }
 }
 
 void validate_budget(const KvOptions& o) {
@@ -293,13 +302,12 @@ void validate_budget(const KvOptions& o) {
     throw_usage("--kv-cap {} and --kv-budget {} both bound the rows; give one of them", o.cap,
                 o.budget);
   }
-  const std::size_t recent = only_h2o(o.policy) ? o.recent : 0;
-  const std::size_t needed = o.sink + recent + o.window;
-  if (o.budget < needed) {
+  const std::size_t newest = newest_rows(o);
+  if (o.budget < o.sink + newest) {
     throw_usage(
-        "--kv-budget {} cannot hold what always stays, {} sinks, {} recent rows and a window of "
-        "{}; it must be at least {}",
-        o.budget, o.sink, recent, o.window, needed);
+        "--kv-budget {} cannot hold what always stays, {} sinks and the {} newest rows; it must be "
+        "at least {}",
+        o.budget, o.sink, newest, o.sink + newest);
   }
 }
 

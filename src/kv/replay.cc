@@ -95,8 +95,8 @@ std::size_t require_rows(const ReplayInput& in, const KvOptions& options) {
   if (in.round > kMaxRows) {
     throw_usage("--round {} is outside its range, 0 to {}", in.round, kMaxRows);
   }
+  require_budget(options, in.prompt_rows);
   if (options.by_budget()) {
-    require_budget(options, in.prompt_rows);
     if (in.rows <= options.budget) {
       throw_usage("keys has {} rows, which --kv-budget {} holds: nothing would go", in.rows,
                   options.budget);

@@ -12,14 +12,7 @@ namespace {
 
 constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
 
-// Candidates of the generated text that stay after `rounds` compressions by ratio: min(rounds T,
-// cap).
-std::size_t kept_after(const KvOptions& o, std::size_t rounds) {
-  const std::size_t rows = rounds * rows_per_round(o.interval, o.ratio);
-  return o.cap == 0 ? rows : std::min(rows, o.cap);
-}
-
-// Sum of kept_after over the rounds 1..last.
+// Sum of candidates_after over the rounds 1..last.
 double sum_of_kept(const KvOptions& o, std::size_t last) {
   const auto per_round = static_cast<double>(rows_per_round(o.interval, o.ratio));
   const double rounds = static_cast<double>(last);
@@ -55,7 +48,7 @@ std::size_t rounds_after(const KvOptions& o, std::size_t prompt, std::size_t gen
 
 // Rows that the `rounds`-th compression while decoding leaves; rounds >= 1.
 std::size_t rows_left(const KvOptions& o, std::size_t prompt, std::size_t rounds) {
-  return o.by_budget() ? o.budget : prompt + kept_after(o, rounds) + o.window;
+  return o.by_budget() ? o.budget : prompt + candidates_after(o, rounds) + o.window;
 }
 
 // Sum of rows_left over the rounds 1..last.
@@ -82,6 +75,11 @@ std::size_t rows_per_round(std::size_t interval, double ratio) {
   return static_cast<std::size_t>(whole ? nearest : std::floor(quotient));
 }
 
+std::size_t candidates_after(const KvOptions& o, std::size_t rounds) {
+  const std::size_t rows = rounds * rows_per_round(o.interval, o.ratio);
+  return o.cap == 0 ? rows : std::min(rows, o.cap);
+}
+
 std::size_t rows_that_stay(const KvOptions& o, std::size_t prompt, std::size_t rounds,
                            std::size_t held) {
   return std::min(held, rows_left(o, prompt, rounds + 1));
@@ -91,15 +89,29 @@ std::size_t protected_rows(const KvOptions& o, std::size_t prompt) {
   return std::max(o.protect_prompt ? prompt : 0, o.sink);
 }
 
+std::size_t newest_rows(const KvOptions& o) {
+  return o.policy == KvPolicy::kH2o ? std::max(o.recent, o.window) : o.window;
+}
+
 void require_budget(const KvOptions& o, std::size_t prompt) {
-  if (!o.evicts() || !o.by_budget() || !o.protect_prompt) return;
-  const std::size_t newest = o.window + (o.policy == KvPolicy::kH2o ? o.recent : 0);
-  const std::size_t needed = protected_rows(o, prompt) + newest;
-  if (needed <= o.budget) return;
+  if (!o.evicts()) return;
+  const std::size_t left = rows_left(o, prompt, 1);
+  const std::size_t first = protected_rows(o, prompt), newest = newest_rows(o);
+  if (first + newest <= left) return;
+  if (o.by_budget()) {
+    throw_usage(
+        "--kv-budget {} cannot hold the prompt's {} rows{}, which always stay: it must be at least "
+        "{}, or the prompt must compete with the rest (--no-kv-protect-prompt)",
+        o.budget, prompt, newest > 0 ? fmt::format(" and the {} newest ones", newest) : "",
+        first + newest);
+  }
+  const bool sinks = first + o.window > left;  // else the rows of h2o's recent
   throw_usage(
-      "--kv-budget {} cannot hold the prompt's {} rows{}, which always stay: it must be at least "
-      "{}, or the prompt must compete with the rest (--no-kv-protect-prompt)",
-      o.budget, prompt, newest > 0 ? fmt::format(" and the {} newest ones", newest) : "", needed);
+      "--kv-{} {} does not fit: after a prompt of {} rows the first compression leaves {} rows, "
+      "the "
+      "{} {} ones among them; it must be at most {}",
+      sinks ? "sink" : "recent", sinks ? o.sink : o.recent, prompt, left, sinks ? o.window : first,
+      sinks ? "newest" : "first", left - (sinks ? o.window : first));
 }
 
 KvOptions resumed(KvOptions options) {

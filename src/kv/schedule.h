@@ -20,6 +20,9 @@ namespace laconic {
 // below a whole number (33 / 1.1) is that number. PRECONDITION: 1 <= ratio <= interval.
 std::size_t rows_per_round(std::size_t interval, double ratio);
 
+// By ratio: candidates that stay after `rounds` compressions, min(rounds T, cap).
+std::size_t candidates_after(const KvOptions& options, std::size_t rounds);
+
 // Rows of a KV head that the compression after `rounds` earlier ones leaves, of those `held`.
 std::size_t rows_that_stay(const KvOptions& options, std::size_t prompt, std::size_t rounds,
                            std::size_t held);
@@ -27,7 +30,11 @@ std::size_t rows_that_stay(const KvOptions& options, std::size_t prompt, std::si
 // The first rows that no compression may take: the protected prompt, the sinks.
 std::size_t protected_rows(const KvOptions& options, std::size_t prompt);
 
-// Error(kUsage), with both numbers, when a budget cannot hold a prompt that it must keep.
+// The newest rows that no compression may take: the window, and those that h2o keeps by force.
+std::size_t newest_rows(const KvOptions& options);
+
+// Error(kUsage), with the numbers, when the first compression after a prompt of so many rows cannot
+// leave all that no compression may take. Later ones never leave fewer rows.
 void require_budget(const KvOptions& options, std::size_t prompt);
 
 // The schedule of a generation whose prompt rows were all there before it: they stay until its

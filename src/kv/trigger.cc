@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kv/trigger.h"
 
-#include <algorithm>
 #include <cassert>
 
 namespace laconic {
@@ -9,9 +8,10 @@ namespace laconic {
 Regions regions_of(const Trigger& trigger, const KvOptions& options) {
   Regions regions;
   regions.rows = trigger.heads.front().rows;
+  regions.window = options.window;
+  regions.first_candidate = trigger.protected_rows;
   assert(trigger.stay <= regions.rows);
-  regions.window = std::min(options.window, trigger.stay);
-  regions.first_candidate = std::min(trigger.protected_rows, trigger.stay - regions.window);
+  assert(regions.first_candidate + regions.window <= trigger.stay);
   return regions;
 }
 

@@ -29,8 +29,8 @@ struct Trigger {
   std::uint64_t sequence = 0;
 };
 
-// The regions of a trigger: the newest options.window rows and the first protected_rows stay. Where
-// `stay` rows cannot hold both, the window comes first.
+// The regions of a trigger: the newest options.window rows and the first protected_rows stay.
+// PRECONDITION: `stay` rows hold both (require_budget).
 Regions regions_of(const Trigger& trigger, const KvOptions& options);
 
 // Candidates that stay beside the protected rows of `regions`.

@@ -37,13 +37,15 @@ std::size_t longest_prompt(const KvOptions& o) {
   return o.by_budget() && o.protect_prompt ? o.budget - o.window : 70;
 }
 
-// Every head holds so many rows: the first `kept` of them as at the start, the newest in order.
+// Every head holds so many rows: the newest in order, and the first `kept` of those at the start
+// and of the tokens that followed.
 void check_heads(Driver& driver, const KvShape& shape, std::size_t rows, std::size_t newest,
-                 const std::vector<std::vector<std::int32_t>>& start, std::size_t kept) {
+                 std::vector<std::vector<std::int32_t>> start, std::size_t kept) {
   const std::int32_t next = driver.cache().next_position();
   for (std::size_t i = 0; i < shape.layers * shape.kv_heads; ++i) {
     const std::vector<std::int32_t> held = driver.held(i);
     RC_ASSERT(held.size() == rows);
+    while (start[i].size() < kept) start[i].push_back(start[i].back() + 1);
     for (std::size_t back = 1; back <= newest; ++back) {
       RC_ASSERT(held[rows - back] == next - static_cast<std::int32_t>(back));
     }
@@ -66,15 +68,17 @@ void holds_what_the_law_says(KvPolicy policy) {
   for (int generation = 0; generation < 2; ++generation) {
     const std::size_t before = driver.cache().head(0, 0).size();
     if (before + 1 > longest_prompt(o)) return;
-    driver.prompt(*rc::gen::inRange<std::size_t>(1, longest_prompt(o) - before + 1));
+    const std::size_t least = std::max(before + 1, test::shortest_prompt(o));
+    driver.prompt(*rc::gen::inRange(least, longest_prompt(o) + 1) - before);
     const auto start = held_by_all(driver, shape);
     const std::size_t prompt = start[0].size();
+    require_budget(o, prompt);
     RC_ASSERT(driver.cache().begin_generation());
-    const std::size_t first = std::min(protected_rows(o, prompt), prompt);
+    const std::size_t first = protected_rows(o, prompt);
     const auto tokens = *rc::gen::inRange<std::size_t>(0, 90);
     for (std::size_t step = 0;; ++step) {
       check_heads(driver, shape, Schedule::rows_after(o, prompt, step), std::min(o.window, step),
-                  start, first);
+                  start, std::min(first, prompt + step));
       driver.check_accounting();
       if (step == tokens) break;
       RC_ASSERT(driver.token());

@@ -331,19 +331,37 @@ TEST(KvOptions, RatioAndBudgetAreTwoLaws) {
 
 TEST(KvOptions, ABudgetHoldsWhatAlwaysStays) {
   EXPECT_EQ(refusal("rpc", {{"budget", "32"}}), "accepted");
-  EXPECT_THAT(
-      refusal("rpc", {{"budget", "31"}}),
-      AllOf(HasSubstr("--kv-budget 31"), HasSubstr("window of 32"), HasSubstr("at least 32")));
+  EXPECT_THAT(refusal("rpc", {{"budget", "31"}}),
+              AllOf(HasSubstr("--kv-budget 31"), HasSubstr("32 newest"), HasSubstr("at least 32")));
   EXPECT_THAT(refusal("streaming", {{"budget", "3"}}),
               AllOf(HasSubstr("--kv-budget 3"), HasSubstr("4 sinks"), HasSubstr("at least 4")));
+  // The window is among the recent rows.
   const Map h2o = {{"sink", "4"}, {"recent", "16"}, {"window", "8"}};
   Map tight = h2o, small = h2o;
-  tight["budget"] = "28";
-  small["budget"] = "27";
+  tight["budget"] = "20";
+  small["budget"] = "19";
   EXPECT_EQ(refusal("h2o", tight), "accepted");
-  EXPECT_THAT(refusal("h2o", small),
-              AllOf(HasSubstr("--kv-budget 27"), HasSubstr("4 sinks"), HasSubstr("16 recent"),
-                    HasSubstr("window of 8"), HasSubstr("at least 28")));
+  EXPECT_THAT(refusal("h2o", small), AllOf(HasSubstr("--kv-budget 19"), HasSubstr("4 sinks"),
+                                           HasSubstr("16 newest"), HasSubstr("at least 20")));
+  EXPECT_EQ(refusal("h2o", {{"budget", "64"}, {"recent", "40"}, {"window", "32"}}), "accepted");
+}
+
+// Beside a protected prompt the first compression keeps T rows and the window: with more recent
+// ones than that h2o would rank nothing.
+TEST(KvOptions, ByRatioRecentRowsLeaveSomethingToRank) {
+  Map h2o = {{"interval", "64"}, {"window", "8"}, {"recent", "24"}};  // T = 16
+  EXPECT_EQ(refusal("h2o", h2o), "accepted");
+  h2o["recent"] = "25";
+  EXPECT_THAT(refusal("h2o", h2o), AllOf(HasSubstr("--kv-recent 25"), HasSubstr("16 rows"),
+                                         HasSubstr("window of 8"), HasSubstr("at most 24")));
+  h2o["protect-prompt"] = "false";
+  EXPECT_EQ(refusal("h2o", h2o), "accepted") << "the prompt's rows may make room";
+  h2o.erase("protect-prompt");
+  h2o["recent"] = "14";
+  h2o["cap"] = "6";
+  EXPECT_EQ(refusal("h2o", h2o), "accepted");
+  h2o["cap"] = "5";
+  EXPECT_THAT(refusal("h2o", h2o), AllOf(HasSubstr("--kv-recent 14"), HasSubstr("at most 13")));
 }
 
 TEST(KvOptions, APromptIsCompressedOnceToABudget) {

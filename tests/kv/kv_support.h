@@ -12,6 +12,7 @@
 
 #include "kv/head_cache.h"
 #include "kv/page_pool.h"
+#include "kv/schedule.h"
 #include "laconic/kv_options.h"
 
 namespace laconic::test {
@@ -43,6 +44,12 @@ class SplitMix64 {
  private:
   std::uint64_t state_;
 };
+
+// The least rows that a prompt must have for require_budget(): by ratio the sinks need them.
+inline std::size_t shortest_prompt(const KvOptions& o) {
+  if (!o.evicts() || o.by_budget()) return 0;
+  return o.sink - std::min(o.sink, candidates_after(o, /*rounds=*/1));
+}
 
 // f32 caches that hold given keys; row r stands at position r.
 struct PagedKeys {

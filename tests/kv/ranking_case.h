@@ -60,8 +60,8 @@ struct RankingCase {
   std::size_t protected_rows() const {
     return std::max(options.protect_prompt ? input.prompt_rows : 0, options.sink);
   }
-  std::size_t window() const { return std::min(options.window, stay); }
-  std::size_t first() const { return std::min(protected_rows(), stay - window()); }
+  std::size_t window() const { return options.window; }
+  std::size_t first() const { return protected_rows(); }
   std::size_t candidates() const { return input.rows - window() - first(); }
   std::size_t keep() const { return stay - window() - first(); }
   // Newest candidates that stay whatever their score.
@@ -125,8 +125,8 @@ struct RankingCase {
     input.prompt_rows = *rc::gen::inRange<std::size_t>(0, 40);
     options.interval = *rc::gen::inRange<std::size_t>(1, 40);
     if (*rc::gen::arbitrary<bool>()) {
-      options.budget = std::max<std::size_t>(1, protected_rows() + options.window + options.recent +
-                                                    *rc::gen::inRange<std::size_t>(0, 40));
+      options.budget = std::max<std::size_t>(
+          1, protected_rows() + newest_rows(options) + *rc::gen::inRange<std::size_t>(0, 40));
       stay = options.budget;
       input.rows = stay + *rc::gen::inRange<std::size_t>(1, 70);
       input.rows = std::max(input.rows, input.prompt_rows);
@@ -136,6 +136,9 @@ struct RankingCase {
         *rc::gen::inRange<std::size_t>(1, std::min<std::size_t>(options.interval, 8) + 1);
     options.ratio = static_cast<double>(ratio);
     options.cap = *rc::gen::element<std::size_t>(0, 0, 5, 30);
+    input.prompt_rows = std::max(input.prompt_rows, shortest_prompt(options));
+    const std::size_t left = input.prompt_rows + candidates_after(options, 1) + options.window;
+    options.recent = std::min(options.recent, left - protected_rows());
     input.round = *rc::gen::inRange<std::size_t>(0, 4);
     std::size_t kept = (input.round + 1) * (options.interval / ratio);
     if (options.cap > 0) kept = std::min(kept, options.cap);

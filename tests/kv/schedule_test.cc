@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "kv_support.h"
 #include "laconic/error.h"
 
 namespace laconic {
@@ -220,7 +221,53 @@ TEST(Schedule, ABudgetMustHoldAPromptThatItKeeps) {
   o.recent = 10;
   EXPECT_NO_THROW(require_budget(o, 54));
   EXPECT_THROW(require_budget(o, 55), Error);
+  o.window = 8;
+  EXPECT_NO_THROW(require_budget(o, 54)) << "the window is among the recent rows";
   EXPECT_NO_THROW(require_budget(KvOptions{}, 6100));
+}
+
+// By ratio a prompt shorter than the sinks leaves them less than they need.
+TEST(Schedule, WhatTheFirstCompressionLeavesMustHoldTheSinks) {
+  KvOptions o = KvOptions::of(KvPolicy::kStreaming);
+  o.interval = 20;
+  o.ratio = 2;
+  o.window = 4;
+  o.sink = 30;
+  for (const bool protect : {true, false}) {
+    o.protect_prompt = protect;
+    try {
+      require_budget(o, 19);
+      ADD_FAILURE() << "30 sinks and 4 rows fit in 19 + 10 + 4";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kUsage);
+      EXPECT_THAT(error.what(), AllOf(HasSubstr("--kv-sink 30"), HasSubstr("prompt of 19 rows"),
+                                      HasSubstr("33 rows"), HasSubstr("at most 29")));
+    }
+    EXPECT_NO_THROW(require_budget(o, 20));
+    EXPECT_NO_THROW(require_budget(o, 2000));
+    o.cap = 5;
+    EXPECT_THROW(require_budget(o, 24), Error);
+    EXPECT_NO_THROW(require_budget(o, 25));
+    o.cap = 0;
+  }
+}
+
+// The same for h2o's newest rows where an open prompt must make room for them.
+TEST(Schedule, WhatTheFirstCompressionLeavesMustHoldTheRecentRows) {
+  KvOptions o = KvOptions::of(KvPolicy::kH2o);
+  o.interval = 64;
+  o.window = 8;
+  o.recent = 40;
+  o.sink = 2;
+  o.protect_prompt = false;
+  EXPECT_NO_THROW(require_budget(o, 18));
+  try {
+    require_budget(o, 17);
+    ADD_FAILURE() << "2 sinks and 40 rows fit in 17 + 16 + 8";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--kv-recent 40"), HasSubstr("prompt of 17 rows"),
+                                    HasSubstr("41 rows"), HasSubstr("at most 39")));
+  }
 }
 
 TEST(Schedule, ASecondGenerationStartsAfresh) {
@@ -264,10 +311,10 @@ KvOptions random_schedule() {
   return o;
 }
 
-// One that the budget can hold.
+// One that the budget can hold, and whose first compression can hold the sinks.
 std::size_t random_prompt(const KvOptions& o) {
   const bool bounded = o.by_budget() && o.protect_prompt;
-  return *rc::gen::inRange<std::size_t>(0, bounded ? o.budget - o.window + 1 : 200);
+  return *rc::gen::inRange(test::shortest_prompt(o), bounded ? o.budget - o.window + 1 : 200);
 }
 
 RC_GTEST_PROP(ScheduleProperty, LawsEqualTheSimulation, ()) {
