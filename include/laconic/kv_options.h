@@ -49,7 +49,7 @@ enum class KvSoftmax {
 };
 enum class KvPositions {
   kAbsolute,  // a row is seen at its place in the text
-  kCache,     // streaming: sinks are seen at their distance in the cache
+  kCache,     // streaming: a row is seen at its distance in the cache
 };
 enum class KvPhase {
   kAll,     // at the prompt's end and while decoding

@@ -102,10 +102,9 @@ HWY_INLINE void add_values_tail(const std::uint8_t* values, std::size_t stride, 
 
 // What one call asks of a head's rows, and where its answers go.
 struct AttendArguments {
-  const float* q;              // [queries][head_dim], for the rows from prefix_rows on
-  const float* q_prefix;       // [queries][head_dim], for the rows before
-  std::size_t prefix_rows;     // counted from the first row
-  const std::size_t* visible;  // [queries]
+  const float* q;               // [runs][queries][head_dim]
+  const std::size_t* run_ends;  // [runs] behind the last row that a run's queries ask
+  const std::size_t* visible;   // [queries]
   std::size_t queries;
   float scale;
   OnlineSoftmax state;
@@ -119,7 +118,7 @@ struct PageRows {
   const std::uint8_t* values;  // [count][head_dim]
   std::size_t first;           // index of the first one among all rows
   std::size_t count;
-  std::size_t prefix;  // so many of them are asked by q_prefix
+  std::size_t run;  // whose queries ask the first one
 };
 
 // Keeps logits for finish_weights: what the page's numerators are relative to may still grow.
@@ -143,11 +142,12 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page,
   const std::size_t head_dim = kv.head_dim;
   const std::size_t stride = head_dim * Format::kBytes;
   const std::size_t count = page.count;
-  DotArguments dots{page.keys, stride, head_dim, a.q + query * head_dim, head_dim, p, kPageRows};
-  dot_rows<Format, kX>(dots, page.prefix, count, 0);
-  if (page.prefix > 0) {
-    dots.x = a.q_prefix + query * head_dim;
-    dot_rows<Format, kX>(dots, 0, page.prefix, 0);
+  DotArguments dots{page.keys, stride, head_dim, nullptr, head_dim, p, kPageRows};
+  for (std::size_t begin = 0, run = page.run; begin < count; ++run) {
+    const std::size_t end = std::min(count, a.run_ends[run] - page.first);
+    dots.x = a.q + (run * a.queries + query) * head_dim;
+    dot_rows<Format, kX>(dots, begin, end, 0);
+    begin = end;
   }
   float shrink[kX];
   for (std::size_t i = 0; i < kX; ++i) {
@@ -187,14 +187,15 @@ HWY_INLINE std::size_t rows_in_page(std::size_t rows, std::size_t first) {
 template <typename Format>
 HWY_INLINE void attend_pages(const HeadRowsView& kv, const AttendArguments& a) {
   const std::size_t most = *std::max_element(a.visible, a.visible + a.queries);
+  PageRows page;
+  page.run = 0;
   for (std::size_t first = 0; first < most; first += kPageRows) {
-    PageRows page;
+    while (a.run_ends[page.run] <= first) ++page.run;
     page.keys = reinterpret_cast<const std::uint8_t*>(kv.pages[first / kPageRows]);
     page.values = page.keys + kv.value_rows * kv.head_dim * Format::kBytes;
     page.first = first;
     for (std::size_t i = 0; i < a.queries;) {
       page.count = rows_in_page(a.visible[i], first);
-      page.prefix = std::min(rows_in_page(a.prefix_rows, first), page.count);
       std::size_t run = 1;  // neighbours that see the same rows of this page
       while (run < kTileVectors && i + run < a.queries &&
              rows_in_page(a.visible[i + run], first) == page.count) {
@@ -237,15 +238,14 @@ HWY_INLINE void finish_weights(float* weights, std::size_t visible, std::size_t 
   std::fill(weights + visible, weights + rows, 0.0f);
 }
 
-void attend_kernel(const HeadRowsView& kv, const float* q, const float* q_prefix,
-                   std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
-                   float scale, float* out, float* weights, float* scratch) {
+void attend_kernel(const HeadRowsView& kv, const float* q, const std::size_t* run_ends,
+                   const std::size_t* visible, std::size_t queries, float scale, float* out,
+                   float* weights, float* scratch) {
   const OnlineSoftmax state{scratch, scratch + queries};
   std::fill_n(state.largest, queries, -std::numeric_limits<float>::infinity());
   std::fill_n(state.total, queries, 0.0f);
   std::fill_n(out, queries * kv.head_dim, 0.0f);
-  const AttendArguments arguments{q,     q_prefix, prefix_rows, visible, queries,
-                                  scale, state,    out,         weights};
+  const AttendArguments arguments{q, run_ends, visible, queries, scale, state, out, weights};
   if (kv.type == DType::kF32) {
     attend_pages<FormatF32>(kv, arguments);
   } else if (kv.type == DType::kF16) {
@@ -275,7 +275,7 @@ std::size_t attend_scratch_floats(std::size_t queries, std::size_t) { return 2 *
 
 void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, std::size_t queries,
             float scale, float* out, float* scratch) {
-  attend_split(kv, q, q, 0, visible, queries, scale, out, scratch);
+  attend_split(kv, q, &kv.rows, visible, queries, scale, out, scratch);
 }
 
 void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size_t* visible,
@@ -283,15 +283,15 @@ void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size
                          float* scratch) {
   if (queries == 0) return;
   HWY_DYNAMIC_DISPATCH(attend_kernel)
-  (kv, q, q, 0, visible, queries, scale, out, weights, scratch);
+  (kv, q, &kv.rows, visible, queries, scale, out, weights, scratch);
 }
 
-void attend_split(const HeadRowsView& kv, const float* q, const float* q_prefix,
-                  std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
-                  float scale, float* out, float* scratch) {
+void attend_split(const HeadRowsView& kv, const float* q, const std::size_t* run_ends,
+                  const std::size_t* visible, std::size_t queries, float scale, float* out,
+                  float* scratch) {
   if (queries == 0) return;
   HWY_DYNAMIC_DISPATCH(attend_kernel)
-  (kv, q, q_prefix, prefix_rows, visible, queries, scale, out, nullptr, scratch);
+  (kv, q, run_ends, visible, queries, scale, out, nullptr, scratch);
 }
 
 }  // namespace laconic

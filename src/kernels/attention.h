@@ -44,11 +44,12 @@ void attend_with_weights(const HeadRowsView& kv, const float* q /* [queries][hea
                          float scale, float* out /* [queries][head_dim] */,
                          float* weights /* [queries][rows] */, float* scratch);
 
-// The same where the first rows are asked by other queries: one softmax over q_prefix[i] . K[r] for
-// r < prefix_rows and q[i] . K[r] for the rest. StreamingLLM by cache index (arXiv 2309.17453) with
-// keys that stay as they are: the query is turned twice instead.
-void attend_split(const HeadRowsView& kv, const float* q /* [queries][head_dim] */,
-                  const float* q_prefix /* [queries][head_dim] */, std::size_t prefix_rows,
+// The same where runs of rows are asked by queries of their own: one softmax over q[run][i] . K[r]
+// for the rows r < run_ends[run] behind the run before. StreamingLLM by cache index (arXiv
+// 2309.17453) with keys that stay as they are: the query is turned for each run instead.
+// PRECONDITION: run_ends ascend, and the last one is at least every visible[i].
+void attend_split(const HeadRowsView& kv, const float* q /* [runs][queries][head_dim] */,
+                  const std::size_t* run_ends /* [runs] */,
                   const std::size_t* visible /* [queries] */, std::size_t queries, float scale,
                   float* out /* [queries][head_dim] */, float* scratch);
 
@@ -66,9 +67,8 @@ void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, 
             float scale, float* out);
 void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size_t* visible,
                          std::size_t queries, float scale, float* out, float* weights);
-void attend_split(const HeadRowsView& kv, const float* q, const float* q_prefix,
-                  std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
-                  float scale, float* out);
+void attend_split(const HeadRowsView& kv, const float* q, const std::size_t* run_ends,
+                  const std::size_t* visible, std::size_t queries, float scale, float* out);
 void key_logits(const HeadRowsView& kv, std::size_t begin, std::size_t end, const float* q,
                 std::size_t queries, float scale, float* logits);
 void key_lengths(const HeadRowsView& kv, std::size_t begin, std::size_t end, float* lengths);

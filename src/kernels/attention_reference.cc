@@ -49,7 +49,7 @@ void mix_values(const HeadRowsView& kv, const std::vector<double>& p, float* out
 
 void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, std::size_t queries,
             float scale, float* out) {
-  attend_split(kv, q, q, 0, visible, queries, scale, out);
+  attend_split(kv, q, &kv.rows, visible, queries, scale, out);
 }
 
 void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size_t* visible,
@@ -65,13 +65,13 @@ void attend_with_weights(const HeadRowsView& kv, const float* q, const std::size
   }
 }
 
-void attend_split(const HeadRowsView& kv, const float* q, const float* q_prefix,
-                  std::size_t prefix_rows, const std::size_t* visible, std::size_t queries,
-                  float scale, float* out) {
+void attend_split(const HeadRowsView& kv, const float* q, const std::size_t* run_ends,
+                  const std::size_t* visible, std::size_t queries, float scale, float* out) {
   for (std::size_t i = 0; i < queries; ++i) {
     std::vector<double> p(visible[i]);
-    for (std::size_t r = 0; r < p.size(); ++r) {
-      p[r] = logit(kv, r, (r < prefix_rows ? q_prefix : q) + i * kv.head_dim, scale);
+    for (std::size_t r = 0, run = 0; r < p.size(); ++r) {
+      while (r >= run_ends[run]) ++run;
+      p[r] = logit(kv, r, q + (run * queries + i) * kv.head_dim, scale);
     }
     softmax(p);
     mix_values(kv, p, out + i * kv.head_dim);

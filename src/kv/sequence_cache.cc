@@ -168,19 +168,27 @@ void SequenceCache::restore_received(std::size_t layer, std::size_t kv_head,
   received_[layer * shape_.kv_heads + kv_head].assign(sums.begin(), sums.end());
 }
 
-std::size_t SequenceCache::rows_seen_by_index(std::size_t layer, std::size_t kv_head) const {
-  if (options_.positions != KvPositions::kCache || !is_full_head(layer, kv_head)) return 0;
+std::vector<RowRun> SequenceCache::runs_seen_by_index(std::size_t layer,
+                                                      std::size_t kv_head) const {
+  if (options_.positions != KvPositions::kCache || !is_full_head(layer, kv_head)) return {};
   const std::span<const std::int32_t> positions = head(layer, kv_head).positions();
-  const auto in_place = [&](std::size_t row) {
-    return positions[row] == static_cast<std::int32_t>(row);
-  };
-  if (positions.empty() || in_place(positions.size() - 1)) return 0;  // positions only grow
-  std::size_t low = 0, high = positions.size() - 1;  // rows below low are in place, high is not
-  while (low < high) {
-    const std::size_t middle = (low + high) / 2;
-    (in_place(middle) ? low : high) = in_place(middle) ? middle + 1 : middle;
+  const std::size_t rows = positions.size();
+  const auto gone = [&](std::size_t row) { return static_cast<std::size_t>(positions[row]) - row; };
+  if (rows == 0 || gone(rows - 1) == 0) return {};
+  std::vector<RowRun> runs;
+  for (std::size_t begin = 0; begin < rows; begin = runs.back().end) {
+    std::size_t low = begin + 1, high = rows;  // rows below low are of the run, high is not
+    while (low < high) {
+      const std::size_t middle = low + (high - low) / 2;
+      if (gone(middle) == gone(begin)) {  // positions ascend: so are the rows between
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    runs.push_back({low, gone(begin)});
   }
-  return low;
+  return runs;
 }
 
 bool SequenceCache::end_step() {

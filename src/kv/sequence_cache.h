@@ -44,7 +44,13 @@ struct KvCounters {
   double seconds = 0;            // time spent in the policy: scoring and compaction
 };
 
-// Called once per compression, layer and KV head, before rows move. `kept` are true positions.
+// Neighbouring rows of a head at neighbouring positions.
+struct RowRun {
+  std::size_t end = 0;   // behind its last row
+  std::size_t gone = 0;  // tokens before it that have no row any more: position minus row
+};
+
+// Called once per compression, layer and KV head, in this order. `kept` are true positions.
 using KvTraceSink = std::function<void(std::size_t step, std::size_t layer, std::size_t kv_head,
                                        std::span<const std::int32_t> kept)>;
 
@@ -94,10 +100,10 @@ class SequenceCache {
   // Puts them back. PRECONDITION: wants_attention(false, layer, kv_head); one for each row.
   void restore_received(std::size_t layer, std::size_t kv_head, std::span<const float> sums);
 
-  // KvPositions::kCache, while decoding: the first rows whose place in the cache is their place in
-  // the text, which a query sees from its own place in the cache. 0: nothing was evicted, or seen
-  // by true positions.
-  std::size_t rows_seen_by_index(std::size_t layer, std::size_t kv_head) const;
+  // KvPositions::kCache, while decoding: all rows of a head as runs that stand together in the
+  // text. A query sees each from its own place in the cache. Empty: nothing was evicted, or rows
+  // are seen at their true positions.
+  std::vector<RowRun> runs_seen_by_index(std::size_t layer, std::size_t kv_head) const;
 
   // After the forward pass of one generated token. True when rows were evicted.
   bool end_step();

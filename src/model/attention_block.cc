@@ -171,12 +171,17 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
     std::fill_n(visible.begin() + static_cast<std::ptrdiff_t>(i * group), group,
                 before + task.begin + i + 1);
   }
-  const std::size_t by_index =
-      is_prompt(*task.segment) ? 0 : cache.rows_seen_by_index(layer, task.kv_head);
-  if (by_index > 0) {
-    const std::vector<float> turned = seen_from(kv.rows - 1, *task.segment, gathered, group);
-    attend_split(kv, gathered, turned.data(), by_index, visible.data(), queries, scale, result,
-                 work);
+  const std::vector<RowRun> runs = is_prompt(*task.segment)
+                                       ? std::vector<RowRun>()
+                                       : cache.runs_seen_by_index(layer, task.kv_head);
+  if (!runs.empty()) {
+    std::vector<std::size_t> ends;
+    std::vector<float> turned;  // [runs][group][head_dim]
+    for (const RowRun& run : runs) {
+      ends.push_back(run.end);
+      append_seen_from(kv.rows - 1 + run.gone, *task.segment, gathered, group, turned);
+    }
+    attend_split(kv, turned.data(), ends.data(), visible.data(), queries, scale, result, work);
   } else if (task.in_order) {
     float* weights = work + attend_scratch_floats(queries, d);  // [count][group][rows]
     attend_with_weights(kv, gathered, visible.data(), queries, scale, result, weights, work);
@@ -193,20 +198,22 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
 }
 
 // Turning by a place and then by a difference is turning by the sum; lengths change only once.
-std::vector<float> AttentionBlock::seen_from(std::size_t place, const PlacedSegment& placed,
-                                             const float* queries, std::size_t count) const {
+void AttentionBlock::append_seen_from(std::size_t place, const PlacedSegment& placed,
+                                      const float* queries, std::size_t count,
+                                      std::vector<float>& turned) const {
   const std::size_t d = config_.head_dim;
+  const std::size_t first = turned.size();
+  turned.insert(turned.end(), queries, queries + count * d);
   const double difference = static_cast<double>(place) - placed.first_position;
+  if (difference == 0) return;
   std::vector<float> cos(d / 2), sin(d / 2);
   for (std::size_t i = 0; i < d / 2; ++i) {
     cos[i] = static_cast<float>(std::cos(difference * rope_.inverse_frequency[i]));
     sin[i] = static_cast<float>(std::sin(difference * rope_.inverse_frequency[i]));
   }
-  std::vector<float> turned(queries, queries + count * d);
   for (std::size_t i = 0; i < count; ++i) {
-    rope_in_place(turned.data() + i * d, cos.data(), sin.data(), d);
+    rope_in_place(turned.data() + first + i * d, cos.data(), sin.data(), d);
   }
-  return turned;
 }
 
 }  // namespace laconic

@@ -42,9 +42,9 @@ class AttentionBlock {
                 std::vector<float>& scratch);
   void attend_block(std::size_t layer, const AttentionTask& task, const float* q, float* out,
                     std::vector<float>& scratch);
-  // Queries of one token [count][head_dim] as they would be at another place.
-  std::vector<float> seen_from(std::size_t place, const PlacedSegment& placed, const float* queries,
-                               std::size_t count) const;
+  // Appends queries of one token [count][head_dim] as they would be at another place.
+  void append_seen_from(std::size_t place, const PlacedSegment& placed, const float* queries,
+                        std::size_t count, std::vector<float>& turned) const;
 
   const ModelConfig& config_;
   Threads& threads_;

@@ -132,15 +132,13 @@ void Float64Decoder::leave_window(std::vector<Row>& rows) const {
   });
 }
 
-// Softmax over the rows; those in place are asked by `q_cached`, if there is one.
-Float64Decoder::Vector Float64Decoder::weights_of(const std::vector<Row>& rows, const double* q,
-                                                  const double* q_cached) const {
+// Softmax over the rows.
+Float64Decoder::Vector Float64Decoder::weights_of(const std::vector<Row>& rows,
+                                                  const std::vector<const double*>& asking) const {
   const std::size_t d = config_.head_dim;
   Vector weights;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    const bool in_place = rows[r].position == static_cast<std::int32_t>(r);
-    const double* asking = q_cached != nullptr && in_place ? q_cached : q;
-    weights.push_back(dot(asking, rows[r].k.data(), d) / std::sqrt(static_cast<double>(d)));
+    weights.push_back(dot(asking[r], rows[r].k.data(), d) / std::sqrt(static_cast<double>(d)));
   }
   softmax(weights);
   return weights;
@@ -168,13 +166,17 @@ Float64Decoder::Vector Float64Decoder::attention(std::size_t layer, const Vector
       if (generating_ && full_ && !full_->is_full(layer, kv)) leave_window(rows);
       for (Row& row : rows) row.received *= decay_;
     }
-    Vector cached;
-    if (generating_ && cache_positions_) {
-      cached = unturned;
-      rotate(cached, config_.heads, static_cast<std::int32_t>(rows.size()) - 1);
+    std::map<std::int32_t, Vector> turned;  // by the place that the query is asked from
+    std::vector<const double*> asking;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto distance = static_cast<std::int32_t>(rows.size() - 1 - r);
+      const std::int32_t place =
+          generating_ && cache_positions_ ? rows[r].position + distance : position_;
+      const auto [at, fresh] = turned.try_emplace(place, unturned);
+      if (fresh) rotate(at->second, config_.heads, place);
+      asking.push_back(at->second.data() + h * d);
     }
-    const Vector weights =
-        weights_of(rows, q.data() + h * d, cached.empty() ? nullptr : cached.data() + h * d);
+    const Vector weights = weights_of(rows, asking);
     for (std::size_t r = 0; r < rows.size(); ++r) {
       rows[r].weights[h % group] = weights[r];
       rows[r].received += weights[r];

@@ -34,8 +34,7 @@ class Float64Decoder {
 
   // While decoding, heads outside `full` see their first `sink` rows and the newest `recent` ones.
   void use_heads(const HeadSet& full, std::size_t sink, std::size_t recent);
-  // While decoding, rows that stand in the cache where they stand in the text are seen from the
-  // query's place in the cache (once a row is gone: before, the two places are one).
+  // While decoding, every row is seen at its distance in the cache.
   void use_cache_positions() { cache_positions_ = true; }
   // What an older sum of received weights is multiplied by at each token.
   void use_decay(double decay) { decay_ = decay; }
@@ -61,7 +60,8 @@ class Float64Decoder {
   Vector norm(const std::string& name, const Vector& x, std::size_t width);
   void rotate(Vector& heads, std::size_t count, std::int32_t position) const;
   Vector attention(std::size_t layer, const Vector& x);
-  Vector weights_of(const std::vector<Row>& rows, const double* q, const double* q_cached) const;
+  // `asking`: the query for each row. [rows][head_dim]
+  Vector weights_of(const std::vector<Row>& rows, const std::vector<const double*>& asking) const;
   void leave_window(std::vector<Row>& rows) const;
   std::vector<std::size_t> full_heads(std::size_t layer) const;
   void compress();

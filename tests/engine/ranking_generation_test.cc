@@ -118,6 +118,38 @@ TEST_P(StreamingGeneration, SeesSinksByTheirDistanceInTheCache) {
   follow(kv, kPrompt, kTokens, plain, expect_sinks_and_newest);
 }
 
+// With a protected prompt the rows of earlier turns stand in pieces: each has lost another
+// distance.
+TEST_P(StreamingGeneration, SeesEveryTurnByItsDistanceInTheCache) {
+  KvOptions kv = GetParam().kv;
+  if (kv.by_budget() && kv.protect_prompt) GTEST_SKIP() << "a full budget holds no second turn";
+  kv.positions = KvPositions::kCache;
+  const KvShape shape = tiny_shape();
+  Float64Decoder plain(tiny_checkpoint());
+  plain.use_cache_positions();
+  KeepLists lists;
+  Session session(tiny_model(), session_of(kv));
+  trace_into(session, lists);
+  const SequenceId id = session.add(random_ids(kPrompt, 21), forced(90, 22));
+  for (std::uint32_t turn = 0;; ++turn) {
+    SCOPED_TRACE("turn " + std::to_string(turn));
+    while (session.step()) {
+    }
+    expect_answer(plain, session.result(id), kClose, [&](std::size_t step) {
+      for (std::size_t l = 0; l < shape.layers; ++l) {
+        for (std::size_t h = 0; h < shape.kv_heads; ++h) {
+          const auto kept = lists.find({id, step, l, h});
+          if (kept != lists.end()) plain.keep(l, h, kept->second);
+        }
+      }
+    });
+    ASSERT_FALSE(lists.empty());
+    lists.clear();
+    if (turn == 2) return;
+    session.extend(id, random_ids(7, 23 + turn), forced(90, 33 + turn));
+  }
+}
+
 TEST_P(StreamingGeneration, TheTwoWaysToSeeSinksDifferOnceRowsAreGone) {
   KvOptions kv = GetParam().kv;
   const auto run = [&] {

@@ -244,13 +244,13 @@ TEST(AttendWithWeights, HugeLogitsAndLostOnes) {
 }
 
 std::vector<float> run_split(const HeadRowsView& kv, const std::vector<float>& q,
-                             const std::vector<float>& q_prefix, std::size_t prefix_rows,
+                             const std::vector<std::size_t>& run_ends,
                              const std::vector<std::size_t>& visible, float scale) {
   const std::size_t queries = visible.size();
   std::vector<float> out(queries * kv.head_dim, -1.0f);
   std::vector<float> scratch(attend_scratch_floats(queries, kv.head_dim), kNan);
-  attend_split(kv, q.data(), q_prefix.data(), prefix_rows, visible.data(), queries, scale,
-               out.data(), scratch.data());
+  attend_split(kv, q.data(), run_ends.data(), visible.data(), queries, scale, out.data(),
+               scratch.data());
   return out;
 }
 
@@ -261,23 +261,35 @@ TEST(AttendSplit, EqualsTheTwinOnEveryTarget) {
         const std::size_t rows = 150;
         const Cache cache(type, rows, head_dim, 27);
         const std::vector<std::size_t> visible = {rows, rows, 70, rows, 1, 64, 65};
-        const std::vector<float> q = random_floats(visible.size() * head_dim, 28);
-        const std::vector<float> prefix = random_floats(visible.size() * head_dim, 29);
+        const std::vector<float> q = random_floats(5 * visible.size() * head_dim, 28);
         const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-        for (std::size_t split : {0u, 1u, 4u, 5u, 63u, 64u, 65u, 127u, 150u, 1000u}) {
+        for (const std::vector<std::size_t>& ends :
+             std::vector<std::vector<std::size_t>>{{150},
+                                                   {1000},
+                                                   {0, 150},
+                                                   {1, 150},
+                                                   {4, 150},
+                                                   {63, 150},
+                                                   {64, 150},
+                                                   {65, 150},
+                                                   {127, 150},
+                                                   {150, 150},
+                                                   {3, 5, 9, 11, 150},
+                                                   {60, 64, 70, 128, 151},
+                                                   {0, 64, 64, 149, 150}}) {
           SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim) +
-                       " split " + std::to_string(split));
-          std::vector<float> expected(q.size(), -1.0f);
-          reference::attend_split(cache.view(), q.data(), prefix.data(), split, visible.data(),
+                       " ends " + ::testing::PrintToString(ends));
+          std::vector<float> expected(visible.size() * head_dim, -1.0f);
+          reference::attend_split(cache.view(), q.data(), ends.data(), visible.data(),
                                   visible.size(), scale, expected.data());
-          expect_close(run_split(cache.view(), q, prefix, split, visible, scale), expected, 3e-6);
+          expect_close(run_split(cache.view(), q, ends, visible, scale), expected, 3e-6);
         }
       }
     }
   });
 }
 
-TEST(AttendSplit, OneQueryTwiceIsAttend) {
+TEST(AttendSplit, OneQueryForAllRunsIsAttend) {
   on_every_target([] {
     std::mt19937 generator(30);
     for (std::uint32_t round = 0; round < 20; ++round) {
@@ -287,12 +299,12 @@ TEST(AttendSplit, OneQueryTwiceIsAttend) {
       std::vector<std::size_t> visible(1 + generator() % 9);
       for (std::size_t& seen : visible) seen = 1 + generator() % rows;
       const std::vector<float> q = random_floats(visible.size() * head_dim, 100 + round);
-      const std::vector<float> other = random_floats(visible.size() * head_dim, 200 + round);
-      const std::vector<float> whole = run(cache.view(), q, visible, 0.2f);
-      const std::size_t split = generator() % (rows + 1);
-      EXPECT_TRUE(test::same_bits(run_split(cache.view(), q, q, split, visible, 0.2f), whole));
-      EXPECT_TRUE(test::same_bits(run_split(cache.view(), q, other, 0, visible, 0.2f), whole));
-      EXPECT_TRUE(test::same_bits(run_split(cache.view(), other, q, rows, visible, 0.2f), whole));
+      std::vector<std::size_t> ends = {generator() % (rows + 1), generator() % (rows + 1), rows};
+      std::sort(ends.begin(), ends.end());
+      std::vector<float> thrice;
+      for (int run = 0; run < 3; ++run) thrice.insert(thrice.end(), q.begin(), q.end());
+      EXPECT_TRUE(test::same_bits(run_split(cache.view(), thrice, ends, visible, 0.2f),
+                                  run(cache.view(), q, visible, 0.2f)));
     }
   });
 }
