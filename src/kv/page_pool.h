@@ -3,8 +3,10 @@
 //
 // Promises: the limit counts what is handed out, pages and blocks; a page given back is used again
 // before new memory is taken; memory is taken lazily, so an idle pool costs nothing. A block is
-// only counted here: its memory is its owner's. Refuses (kv full) by returning null or false. Not
-// thread-safe: the engine allocates between forward stages, on one thread.
+// only counted here: its memory is its owner's. Where blocks take the place of pages, the system
+// gets the pages' memory back: what is resident stays within peak_bytes(). Refuses (kv full) by
+// returning null or false. Not thread-safe: the engine allocates between forward stages, on one
+// thread.
 #pragma once
 
 #include <cstddef>
@@ -49,11 +51,13 @@ class PagePool {
 
  private:
   void count_peak();
+  void give_memory_back();
   std::size_t page_bytes_, limit_;
   std::size_t used_ = 0, block_bytes_ = 0;
   std::size_t peak_pages_ = 0, peak_bytes_ = 0;
   std::vector<RowMemory> slabs_;  // each holds several pages
-  std::vector<std::byte*> free_;
+  std::vector<std::byte*> free_;  // written before: resident
+  std::vector<std::byte*> untouched_;
 };
 
 }  // namespace laconic
