@@ -235,6 +235,11 @@ const char* idle_because(const KvOptions& o, std::string_view flag) {
   if (o.by_budget() && flag == "cap") return "--kv-budget, which bounds all rows";
   if (o.pool == KvPool::kNone && flag == "kernel") return "--kv-pool none";
   if (prompt_only(o) && flag == "interval") return "--kv-phase prompt, which compresses once";
+  if (!only_rkv(o.policy)) return nullptr;
+  const bool of_importance =
+      flag == "kernel" || flag == "pool" || flag == "softmax" || flag == "gqa-agg";
+  if (o.lambda == 0.0 && of_importance) return "--kv-lambda 0, which leaves importance out";
+  if (o.lambda == 1.0 && flag == "similarity") return "--kv-lambda 1, which leaves redundancy out";
   return nullptr;
 }
 

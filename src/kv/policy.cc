@@ -21,8 +21,9 @@ std::size_t queries_asked(const KvOptions& options, std::size_t round) {
     case KvPolicy::kTova:
       return 1;
     case KvPolicy::kSnapKv:
-    case KvPolicy::kRkv:
       return options.window;
+    case KvPolicy::kRkv:
+      return rkv_wants_importance(options) ? options.window : 0;
     case KvPolicy::kFull:
     case KvPolicy::kRandom:
     case KvPolicy::kStreaming:

@@ -130,17 +130,21 @@ std::vector<float> rkv_redundancy(const HeadRowsView& head, double similarity) {
 }
 
 Selection rkv_select(const Trigger& trigger, const Regions& regions, const KvOptions& options) {
-  const AttentionQuestion question = question_of(trigger);
   const std::size_t kv_heads = trigger.heads.size();
   const auto lambda = static_cast<float>(options.lambda);
-  std::vector<float> scores;  // Z, [kv_heads][candidates]
-  scores.reserve(kv_heads * regions.candidates());
+  std::vector<float> scores(kv_heads * regions.candidates());  // Z, [kv_heads][candidates]
   for (std::size_t h = 0; h < kv_heads; ++h) {
-    const std::vector<float> importance = rkv_importance(question, h, regions, options);
-    const std::vector<float> redundancy = rkv_redundancy(trigger.heads[h], options.similarity);
-    for (std::size_t i = 0; i < importance.size(); ++i) {
-      scores.push_back(lambda * importance[i] -
-                       (1.0f - lambda) * redundancy[regions.first_candidate + i]);
+    float* z = scores.data() + h * regions.candidates();
+    // A part without weight is not worked out.
+    if (rkv_wants_importance(options)) {
+      const auto importance = rkv_importance(question_of(trigger), h, regions, options);
+      for (std::size_t i = 0; i < importance.size(); ++i) z[i] = lambda * importance[i];
+    }
+    if (options.lambda < 1) {
+      const auto redundancy = rkv_redundancy(trigger.heads[h], options.similarity);
+      for (std::size_t i = 0; i < regions.candidates(); ++i) {
+        z[i] -= (1.0f - lambda) * redundancy[regions.first_candidate + i];
+      }
     }
   }
   return select_top(

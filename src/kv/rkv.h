@@ -31,6 +31,9 @@ std::vector<float> rkv_importance(const AttentionQuestion& question, std::size_t
 // O(rows^2 head_dim) time, O(rows) memory: cosines are made a page of rows at a time.
 std::vector<float> rkv_redundancy(const HeadRowsView& head, double similarity);
 
+// Whether attention has a weight; without it no query is asked.
+inline bool rkv_wants_importance(const KvOptions& options) { return options.lambda > 0; }
+
 // At layer granularity the KV heads' Z are averaged.
 Selection rkv_select(const Trigger& trigger, const Regions& regions, const KvOptions& options);
 

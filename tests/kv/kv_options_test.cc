@@ -394,6 +394,20 @@ TEST(KvOptions, NumbersOfRankingsHaveTheirRange) {
   }
 }
 
+TEST(KvOptions, APartOfRkvWithoutWeightHasNoOptions) {
+  for (const auto& [name, text] :
+       Map{{"kernel", "5"}, {"pool", "avg"}, {"softmax", "full"}, {"gqa-agg", "mean"}}) {
+    EXPECT_EQ(refusal("rkv", {{"lambda", "0"}, {name, text}}),
+              "--kv-" + name + " has no effect with --kv-lambda 0, which leaves importance out");
+    EXPECT_EQ(refusal("rkv", {{"lambda", "1"}, {name, text}}), "accepted");
+    EXPECT_EQ(KvOptions::parse("rkv", {{"lambda", "0"}}).to_map().count(name), 0u);
+  }
+  EXPECT_EQ(refusal("rkv", {{"lambda", "1"}, {"similarity", "0.6"}}),
+            "--kv-similarity has no effect with --kv-lambda 1, which leaves redundancy out");
+  EXPECT_EQ(refusal("rkv", {{"lambda", "0"}, {"similarity", "0.6"}}), "accepted");
+  EXPECT_EQ(KvOptions::parse("rkv", {{"lambda", "1"}}).to_map().count("similarity"), 0u);
+}
+
 TEST(KvOptions, PositionsInTheCacheNeedFirstRowsThatStay) {
   const Map bare = {{"positions", "cache"}, {"protect-prompt", "false"}, {"sink", "0"}};
   EXPECT_THAT(refusal("streaming", bare), HasSubstr("--kv-positions cache"));
