@@ -106,6 +106,7 @@ class KvReplay {
               "rows of the prompt, which come first (0)");
     add_count(*replay, "--round", round_, 0, kMostCount, "compressions already done (0)");
     kv_.declare(*replay, KvFlagSet::kReplay);
+    interval_ = replay->get_option("--kv-interval");
   }
 
   int run() const {
@@ -138,9 +139,15 @@ class KvReplay {
       throw_usage("{} has no effect with --policy full, which keeps every row", given);
     }
     if (!options.by_budget()) return;
-    const bool counts_rounds =
-        options.policy == KvPolicy::kRandom ||
-        (options.policy == KvPolicy::kRpc && options.selector == KvSelector::kReference);
+    const bool reference =
+        options.policy == KvPolicy::kRpc && options.selector == KvSelector::kReference;
+    if (!interval_->empty() && !reference) {
+      throw_usage(
+          "--kv-interval {} has no effect here with --kv-budget {}: it says when the budget's rows "
+          "are chosen, not which",
+          options.interval, options.budget);
+    }
+    const bool counts_rounds = options.policy == KvPolicy::kRandom || reference;
     if (round_ && !counts_rounds) {
       throw_usage("--round {} has no effect with --kv-budget {}: as many rows stay every time",
                   *round_, options.budget);
@@ -155,6 +162,7 @@ class KvReplay {
 
   std::string tensors_;
   std::optional<std::size_t> prompt_rows_, round_;
+  CLI::Option* interval_ = nullptr;
   KvFlags kv_;
 };
 

@@ -229,6 +229,19 @@ TEST(KvReplay, KeepsTheRowsThatTheQueryAttendsTo) {
 
   expect_refusal(run_tool({"kv", "replay", "--tensors", path, "--round", "1"}), 2, "--round");
 
+  // By budget the interval says when, and a replay is one choice: only the published code's queries
+  // depend on it.
+  const auto by_budget = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = {"kv", "replay", "--tensors", path, "--budget", "4"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_tool(all);
+  };
+  EXPECT_EQ(by_budget({"--policy", "tova"}).code, 0);
+  expect_refusal(by_budget({"--policy", "tova", "--interval", "7"}), 2, "--kv-interval 7");
+  const Outcome reference =
+      by_budget({"--policy", "rpc", "--window", "1", "--selector", "reference", "--interval", "7"});
+  EXPECT_EQ(reference.code, 0) << reference.err;
+
   const std::vector<float> huge_keys = {1, 3e38f, -3e38f, 3e38f, 1, 0}, huge_query = {3e38f};
   const std::string huge = folder / "huge.safetensors";
   const std::vector<TensorView> overflow = {view("keys", huge_keys, {1, 6, 1}),
