@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "kernels/quantize.h"
+#include "kv/selection.h"
 
 namespace laconic {
 namespace {
@@ -82,21 +83,29 @@ void HeadCache::append_stored(std::int32_t position, const std::byte* k, const s
   std::memcpy(row(index, true), v, row_bytes(type_, head_dim_));
 }
 
-void HeadCache::compact(std::span<const std::int32_t> keep) {
+void HeadCache::move_rows(std::span<const std::int32_t> keep) {
   assert(!is_constant());
-  // Kept rows ascend, so a destination never lies above its source, and what a row overwrites was
-  // either dropped or has moved already.
   const std::size_t bytes = row_bytes(type_, head_dim_);
-  for (std::size_t to = 0; to < keep.size(); ++to) {
+  const auto left = [&](std::size_t to) { return kPageRows - to % kPageRows; };  // in its page
+  // Kept rows ascend, so a destination never lies above its source, and what a row overwrites was
+  // either dropped or has moved already. Neighbours that stay neighbours move together.
+  for (std::size_t to = rows_in_place(keep); to < keep.size();) {
     const auto from = static_cast<std::size_t>(keep[to]);
-    assert(from >= to && from < size());
-    if (from == to) continue;
-    std::memcpy(row(to, false), row(from, false), bytes);
-    std::memcpy(row(to, true), row(from, true), bytes);
-    positions_[to] = positions_[from];
+    assert(from > to && from < size());
+    const std::size_t most = std::min({keep.size() - to, left(to), left(from)});
+    std::size_t count = 1;
+    while (count < most && keep[to + count] == keep[to] + static_cast<std::int32_t>(count)) ++count;
+    std::memmove(row(to, false), row(from, false), count * bytes);
+    std::memmove(row(to, true), row(from, true), count * bytes);
+    std::copy_n(positions_.begin() + static_cast<std::ptrdiff_t>(from), count,
+                positions_.begin() + static_cast<std::ptrdiff_t>(to));
+    to += count;
   }
   positions_.resize(keep.size());
-  while (pages_.size() > pages_for(size())) {
+}
+
+void HeadCache::release_tail() {
+  while (pages() > pages_for(size())) {
     pool_->release(pages_.back());
     pages_.pop_back();
   }

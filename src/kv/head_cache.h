@@ -45,7 +45,13 @@ class HeadCache {
 
   // Keeps the rows of `keep` (strictly ascending cache indices), in place; tail pages go back.
   // PRECONDITION: the head is not constant.
-  void compact(std::span<const std::int32_t> keep);
+  void compact(std::span<const std::int32_t> keep) {
+    move_rows(keep);
+    release_tail();
+  }
+  // Its two steps: the first one works on this head alone, so that others may move meanwhile.
+  void move_rows(std::span<const std::int32_t> keep);
+  void release_tail();
 
   // Moves the first `sink` and the newest `recent` rows into a block; the pages go back. False, and
   // nothing changed, when the pool has no room for the block beside what others hold: never if this

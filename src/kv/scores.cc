@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -19,6 +21,16 @@ void add_weighted(float* sums, const float* weights, std::size_t count, float fa
     return;
   }
   for (std::size_t i = 0; i < count; ++i) sums[i] += factor * weights[i];
+}
+
+// A number that is larger where the score is: equal for equal ones, least for NaN.
+std::uint32_t rank_of(float score) {
+  if (std::isnan(score)) return 0;
+  constexpr std::uint32_t kSign = 0x80000000u;
+  std::uint32_t bits = 0;
+  score += 0.0f;  // of the two zeros, the positive one
+  std::memcpy(&bits, &score, sizeof(bits));
+  return (bits & kSign) != 0 ? ~bits : bits | kSign;
 }
 
 }  // namespace
@@ -113,20 +125,24 @@ std::vector<float> pool_scores(std::span<const float> scores, KvPool pool, std::
 }
 
 std::vector<std::int32_t> top_indices(std::span<const float> scores, std::size_t count) {
-  const auto ranks_before = [&](std::int32_t a, std::int32_t b) {
-    const float left = scores[static_cast<std::size_t>(a)];
-    const float right = scores[static_cast<std::size_t>(b)];
-    if (std::isnan(left) != std::isnan(right)) return std::isnan(right);
-    if (left > right || left < right) return left > right;
-    return a < b;
-  };
-  std::vector<std::int32_t> indices(scores.size());
-  std::iota(indices.begin(), indices.end(), 0);
-  if (count < indices.size()) {
-    const auto end = indices.begin() + static_cast<std::ptrdiff_t>(count);
-    std::nth_element(indices.begin(), end, indices.end(), ranks_before);
-    indices.erase(end, indices.end());
-    std::sort(indices.begin(), indices.end());
+  count = std::min(count, scores.size());
+  std::vector<std::int32_t> indices(count);
+  if (count == scores.size()) std::iota(indices.begin(), indices.end(), 0);
+  if (count == 0 || count == scores.size()) return indices;
+  std::vector<std::uint32_t> ranks(scores.size());
+  std::transform(scores.begin(), scores.end(), ranks.begin(), rank_of);
+  std::vector<std::uint32_t> sorted = ranks;
+  const auto last = sorted.begin() + static_cast<std::ptrdiff_t>(count - 1);
+  std::nth_element(sorted.begin(), last, sorted.end(), std::greater<>());
+  const std::uint32_t least = *last;  // of those that stay
+  // Before it stand `count` - 1, of which some may tie.
+  auto ties = count - static_cast<std::size_t>(std::count_if(
+                          sorted.begin(), last, [&](std::uint32_t rank) { return rank > least; }));
+  auto next = indices.begin();
+  for (std::size_t i = 0; next != indices.end(); ++i) {
+    if (ranks[i] < least || (ranks[i] == least && ties == 0)) continue;
+    if (ranks[i] == least) --ties;
+    *next++ = static_cast<std::int32_t>(i);
   }
   return indices;
 }

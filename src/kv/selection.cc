@@ -20,6 +20,20 @@ std::vector<std::int32_t> keep_list(const Regions& regions, std::span<const std:
   return kept;
 }
 
+std::size_t rows_in_place(std::span<const std::int32_t> kept) {
+  // Lists ascend: behind a row that has moved all have.
+  std::size_t low = 0, high = kept.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (kept[middle] == static_cast<std::int32_t>(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
 Selection select_top(const Regions& regions, std::vector<std::vector<float>> scores,
                      std::size_t keep, std::size_t kv_heads) {
   Selection selection;

@@ -31,6 +31,9 @@ struct Selection {
 // candidate, ascending).
 std::vector<std::int32_t> keep_list(const Regions& regions, std::span<const std::int32_t> chosen);
 
+// How many rows of a keep-list, its first ones, stay where they are.
+std::size_t rows_in_place(std::span<const std::int32_t> kept);
+
 // Every list of candidate scores becomes a keep-list of its `keep` largest; a single list serves
 // all KV heads.
 Selection select_top(const Regions& regions, std::vector<std::vector<float>> scores,

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -328,7 +330,64 @@ TEST(AggregateScores, MaximumAndSum) {
               ElementsAre(ElementsAre(3, -12), ElementsAre(4, -6)));
 }
 
-TEST(RegionsOf, TheWindowComesFirstThenTheProtectedRows) {
+// Keys of one KV head that twice say the same, and a query that likes the first. A part whose
+// weight is 0 is not looked at: what it would need may be missing, or no number.
+TEST(RkvWeights, WhatHasNoneIsNotAsked) {
+  KvOptions options = at_budget(KvPolicy::kRkv, 3);
+  options.window = 1;
+  options.lambda = 0;
+  EXPECT_EQ(queries_asked(options, 0), 0u);
+  const std::vector<float> keys = {1, 0, 1, 0, 0, 1, .5f, .5f};
+  ReplayInput input = keys_alone(keys, 1, 2);
+  const ReplayResult apart = replay_policy(input, options);
+  const std::vector<float> query = {1, 0};
+  input.queries = query;
+  input.heads = input.window = 1;
+  EXPECT_EQ(replay_policy(input, options).scores, apart.scores) << "the query has no say";
+
+  options.lambda = 1;
+  EXPECT_EQ(queries_asked(options, 0), 1u);
+  const ReplayResult liked = replay_policy(input, options);
+  options.similarity = 0;
+  EXPECT_EQ(replay_policy(input, options).scores, liked.scores) << "likeness has no say";
+  EXPECT_EQ(liked.scores.at(0).size(), 3u);
+  for (const float score : liked.scores.at(0)) EXPECT_GE(score, 0.0f);
+}
+
+// Beside the order that ranks, plainly sorted.
+TEST(TopIndices, EqualsASortOnScoresOfAllKinds) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> kinds = {0.0f, -0.0f, 1.0f, -1.0f, 1e-42f, -1e-42f, inf,
+                                    -inf, nan,   -nan, 2.5f,  -2.5f,  3e38f,   -3e38f};
+  test::SplitMix64 random(5);
+  for (std::size_t size : {0u, 1u, 2u, 7u, 40u, 300u}) {
+    std::vector<float> scores(size);
+    for (float& score : scores) score = kinds[random.bits() % kinds.size()];
+    std::vector<std::int32_t> order(size);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+      const float left = scores[static_cast<std::size_t>(a)];
+      const float right = scores[static_cast<std::size_t>(b)];
+      return std::isnan(right) ? !std::isnan(left) : left > right;
+    });
+    for (std::size_t count = 0; count <= size; ++count) {
+      std::vector<std::int32_t> best(order.begin(),
+                                     order.begin() + static_cast<std::ptrdiff_t>(count));
+      std::sort(best.begin(), best.end());
+      ASSERT_EQ(top_indices(scores, count), best) << count << " of " << size;
+    }
+  }
+}
+
+TEST(RowsInPlace, EndWhereTheFirstRowHasMoved) {
+  EXPECT_EQ(rows_in_place({}), 0u);
+  EXPECT_EQ(rows_in_place(std::vector<std::int32_t>{1, 2}), 0u);
+  EXPECT_EQ(rows_in_place(std::vector<std::int32_t>{0, 1, 2}), 3u);
+  EXPECT_EQ(rows_in_place(std::vector<std::int32_t>{0, 1, 3, 4, 9}), 2u);
+}
+
+TEST(RegionsOf, CandidatesStandBetweenTheProtectedRows) {
   const test::PagedKeys cache(std::vector<float>(20), 1, 1);
   Trigger trigger;
   trigger.heads = cache.views;
