@@ -137,7 +137,7 @@ void Session::Impl::check_prompt_fits(std::size_t rows) const {
 
 void Session::Impl::attach_cache(SequenceId id, Sequence& sequence) {
   if (sequence.cache) return;
-  sequence.cache.emplace(pool, shape, options.kv, heads ? &*heads : nullptr);
+  sequence.cache.emplace(pool, shape, options.kv, heads ? &*heads : nullptr, &threads);
   sequence.cache->set_trace([this, id](std::size_t step, std::size_t layer, std::size_t kv_head,
                                        std::span<const std::int32_t> kept) {
     if (trace) trace(id, step, layer, kv_head, kept);

@@ -9,10 +9,18 @@
 #include "kv/policy.h"
 
 namespace laconic {
+namespace {
+
+// Multiply-adds that are worth a second thread, as in attention: some ten microseconds, against the
+// few that waking it costs.
+constexpr std::size_t kThreadWork = 128 * 1024;
+
+}  // namespace
 
 SequenceCache::SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options,
-                             const HeadSet* heads)
+                             const HeadSet* heads, Threads* threads)
     : pool_(pool),
+      threads_(threads),
       shape_(shape),
       options_(options),
       full_heads_(shape.layers),
@@ -200,17 +208,46 @@ bool SequenceCache::end_step() {
 
 bool SequenceCache::compress(std::size_t stay) {
   const auto start = std::chrono::steady_clock::now();
-  bool evicted = false;
-  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
-    if (!full_heads_[layer].empty()) evicted = compress_layer(layer, stay) || evicted;
+  const bool evicts = stay < rows_of_full_heads();
+  const auto compress_layers = [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t layer = begin; layer < end; ++layer) {
+      if (!full_heads_[layer].empty()) compress_layer(layer, stay);
+    }
+  };
+  if (threads_ != nullptr) {
+    threads_->parallel_for(shape_.layers, layers_per_thread(), compress_layers);
+  } else {
+    compress_layers(0, shape_.layers, 0);
   }
+  // In an order that no thread changes: the pool hands its pages out again as they came back.
+  for (HeadCache& head : heads_) head.release_tail();
   schedule_->compressed();
   ++compressions_;
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return evicted;
+  if (trace_) trace_kept();
+  return evicts;
 }
 
-bool SequenceCache::compress_layer(std::size_t layer, std::size_t stay) {
+std::size_t SequenceCache::layers_per_thread() const {
+  const std::size_t rows = rows_of_full_heads();
+  // Each row is looked at by each query of its group, or moved; rkv looks at all others too.
+  const std::size_t queries =
+      queries_asked(options_, schedule_->rounds()) * (shape_.heads / shape_.kv_heads);
+  const std::size_t others = options_.policy == KvPolicy::kRkv && options_.lambda < 1 ? rows : 0;
+  const std::size_t layer =
+      shape_.kv_heads * rows * shape_.head_dim * std::max<std::size_t>(1, queries + others);
+  return kThreadWork / std::max<std::size_t>(1, layer) + 1;
+}
+
+void SequenceCache::trace_kept() const {
+  for (std::size_t layer = 0; layer < shape_.layers; ++layer) {
+    for (const std::size_t h : full_heads_[layer]) {
+      trace_(schedule_->generated(), layer, h, head(layer, h).positions());
+    }
+  }
+}
+
+void SequenceCache::compress_layer(std::size_t layer, std::size_t stay) {
   const std::vector<std::size_t>& full = full_heads_[layer];
   std::vector<HeadRowsView> views;
   std::vector<std::span<const float>> received;
@@ -232,28 +269,16 @@ bool SequenceCache::compress_layer(std::size_t layer, std::size_t stay) {
   trigger.layer = layer;
   trigger.sequence = sequence_;
   const Selection selection = select_rows(trigger, options_);
-  bool evicted = false;
-  for (std::size_t i = 0; i < full.size(); ++i) {
-    evicted = evicted || selection.kept[i].size() < views[i].rows;
-    keep_rows(layer, full[i], selection.kept[i]);
-  }
-  return evicted;
+  for (std::size_t i = 0; i < full.size(); ++i) keep_rows(layer, full[i], selection.kept[i]);
 }
 
 void SequenceCache::keep_rows(std::size_t layer, std::size_t kv_head,
                               std::span<const std::int32_t> kept) {
-  HeadCache& cache = head(layer, kv_head);
-  if (trace_) {
-    std::vector<std::int32_t> positions;
-    for (std::int32_t row : kept) {
-      positions.push_back(cache.positions()[static_cast<std::size_t>(row)]);
-    }
-    trace_(schedule_->generated(), layer, kv_head, positions);
-  }
-  cache.compact(kept);
+  assert(kept.size() <= head(layer, kv_head).size());
+  head(layer, kv_head).move_rows(kept);
   if (received_.empty()) return;
   std::vector<float>& sums = received_[layer * shape_.kv_heads + kv_head];
-  for (std::size_t to = 0; to < kept.size(); ++to) {
+  for (std::size_t to = rows_in_place(kept); to < kept.size(); ++to) {
     sums[to] = sums[static_cast<std::size_t>(kept[to])];
   }
   sums.resize(kept.size());

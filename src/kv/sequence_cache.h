@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "base/threads.h"
 #include "kv/head_cache.h"
 #include "kv/head_set.h"
 #include "kv/page_pool.h"
@@ -56,9 +57,11 @@ using KvTraceSink = std::function<void(std::size_t step, std::size_t layer, std:
 
 class SequenceCache {
  public:
-  // `heads`: those that stay full, of the same shape; null: all. It outlives the cache.
+  // `heads`: those that stay full, of the same shape; null: all. `threads` share the layers of a
+  // compression; null: the caller alone. Both outlive the cache, and neither number nor order of
+  // threads changes what it does.
   SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options,
-                const HeadSet* heads = nullptr);
+                const HeadSet* heads = nullptr, Threads* threads = nullptr);
 
   // Room for `tokens` more rows in every head. False when the pool is full; nothing is lost then.
   // Before rows of a prompt, constant heads become lists again, until the prompt's end.
@@ -121,8 +124,11 @@ class SequenceCache {
 
   // Leaves `stay` rows in every full head. True when that evicted rows.
   bool compress(std::size_t stay);
-  bool compress_layer(std::size_t layer, std::size_t stay);
+  // The part that other layers do not see: rows move, and pages stay with their heads.
+  void compress_layer(std::size_t layer, std::size_t stay);
   void keep_rows(std::size_t layer, std::size_t kv_head, std::span<const std::int32_t> kept);
+  std::size_t layers_per_thread() const;  // that are worth a second one
+  void trace_kept() const;
   std::size_t rows_of_full_heads() const;
   std::size_t count_peak();  // returns the bytes held now
   void count_step();
@@ -132,6 +138,7 @@ class SequenceCache {
                                     std::size_t count) const;
 
   PagePool& pool_;
+  Threads* threads_;
   KvShape shape_;
   KvOptions options_;
   std::vector<std::vector<std::size_t>> full_heads_;  // [layer] ascending

@@ -27,15 +27,17 @@ struct Kept {
 // Feeds a cache. Token `position` has the same rows and queries in every driver of one seed.
 class Driver {
  public:
+  // `heads` (null: all are full) and `threads` outlive the driver.
   Driver(const KvShape& shape, const KvOptions& options, std::uint64_t seed,
-         std::size_t limit_pages = 1 << 20)
+         std::size_t limit_pages = 1 << 20, const HeadSet* heads = nullptr,
+         Threads* threads = nullptr)
       : shape_(shape),
         bytes_(row_bytes(kv_dtype(options.type), shape.head_dim)),
         seed_(seed),
         pool_(page_bytes(kv_dtype(options.type), shape.head_dim),
               limit_pages * page_bytes(kv_dtype(options.type), shape.head_dim)),
         options_(options),
-        cache_(std::in_place, pool_, shape, options),
+        cache_(std::in_place, pool_, shape, options, heads, threads),
         keys_(shape.layers * shape.kv_heads),
         values_(shape.layers * shape.kv_heads) {
     cache_->set_trace([this](std::size_t step, std::size_t layer, std::size_t kv_head,

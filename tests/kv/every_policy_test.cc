@@ -95,6 +95,31 @@ TEST_P(EveryPolicy, HoldsWhatTheLawSaysAtEveryStep) {
   EXPECT_TRUE(rc::check([] { holds_what_the_law_says(GetParam()); }));
 }
 
+// Layers are shared among threads: every list, every row and every page is where one thread put it.
+TEST_P(EveryPolicy, ThreadsDoNotMatter) {
+  const KvShape shape{5, 4, 2, 64};
+  KvOptions o = KvOptions::of(GetParam());
+  o.interval = 64;
+  o.window = 8;
+  o.granularity = KvGranularity::kKvHead;
+  for (const bool protect : {true, false}) {
+    o.protect_prompt = protect;
+    o.budget = protect ? 0 : 300;
+    Driver alone(shape, o, /*seed=*/4);
+    Threads threads(3);
+    Driver shared(shape, o, /*seed=*/4, 1 << 20, nullptr, &threads);
+    for (Driver* driver : {&alone, &shared}) {
+      driver->prompt(400);
+      driver->cache().begin_generation();
+      for (int i = 0; i < 8 + 2 * 64; ++i) driver->token();
+      driver->check_accounting();
+    }
+    EXPECT_GE(alone.trace().size(), 2u * shape.layers * shape.kv_heads);
+    EXPECT_EQ(shared.trace(), alone.trace());
+    shared.check_rows();
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryPolicy,
                          ::testing::Values(KvPolicy::kRpc, KvPolicy::kRandom, KvPolicy::kStreaming,
                                            KvPolicy::kRecency, KvPolicy::kKnorm, KvPolicy::kH2o,
