@@ -43,7 +43,8 @@ Selection select_rows(const Trigger& trigger, const KvOptions& options) {
     case KvPolicy::kRpc:
       return rpc_select(trigger, regions, options);
     case KvPolicy::kRandom:
-      return random_select(regions, kept_candidates(trigger, regions), trigger.heads.size(),
+      assert(trigger.head_ids.size() == trigger.heads.size());
+      return random_select(regions, kept_candidates(trigger, regions), trigger.head_ids,
                            {trigger.sequence, trigger.layer, trigger.round}, options);
     case KvPolicy::kStreaming:
     case KvPolicy::kRecency:

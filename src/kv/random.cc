@@ -21,16 +21,20 @@ std::vector<std::int32_t> draw_indices(std::size_t size, std::size_t count, std:
   return drawn;
 }
 
-Selection random_select(const Regions& regions, std::size_t keep, std::size_t kv_heads,
-                        const RandomPlace& place, const KvOptions& options) {
-  const std::size_t lists = options.granularity == KvGranularity::kLayer ? 1 : kv_heads;
-  Selection selection;
-  for (std::size_t list = 0; list < lists; ++list) {
+Selection random_select(const Regions& regions, std::size_t keep,
+                        std::span<const std::size_t> head_ids, const RandomPlace& place,
+                        const KvOptions& options) {
+  const auto draw = [&](std::size_t head) {
     const std::uint64_t key =
-        mix_key({options.seed, place.sequence, place.layer, list, place.round});
-    selection.kept.push_back(keep_list(regions, draw_indices(regions.candidates(), keep, key)));
+        mix_key({options.seed, place.sequence, place.layer, head, place.round});
+    return keep_list(regions, draw_indices(regions.candidates(), keep, key));
+  };
+  Selection selection;
+  if (options.granularity == KvGranularity::kLayer) {
+    selection.kept.assign(head_ids.size(), draw(0));
+  } else {
+    for (const std::size_t head : head_ids) selection.kept.push_back(draw(head));
   }
-  selection.kept.resize(kv_heads, selection.kept.front());
   return selection;
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kv/selection.h"
@@ -27,8 +28,10 @@ struct RandomPlace {
 // PRECONDITION: count <= size.
 std::vector<std::int32_t> draw_indices(std::size_t size, std::size_t count, std::uint64_t key);
 
-// `keep` candidates stay: the same ones in all KV heads at layer granularity, else each head draws.
-Selection random_select(const Regions& regions, std::size_t keep, std::size_t kv_heads,
+// `keep` candidates stay: the same ones in all KV heads at layer granularity, else each head draws,
+// whichever others of the layer are asked about.
+Selection random_select(const Regions& regions, std::size_t keep,
+                        std::span<const std::size_t> head_ids /* [kv_heads], within the layer */,
                         const RandomPlace& place, const KvOptions& options);
 
 }  // namespace laconic

@@ -188,6 +188,9 @@ ReplayResult replay_policy(const ReplayInput& in, const KvOptions& options) {
   trigger.stay = require_rows(in, options);
   const ReplayCache cache(in);
   trigger.heads = cache.views;
+  std::vector<std::size_t> head_ids(in.kv_heads);
+  std::iota(head_ids.begin(), head_ids.end(), std::size_t{0});
+  trigger.head_ids = head_ids;
   trigger.query_heads = in.heads;
   trigger.protected_rows = protected_rows(options, in.prompt_rows);
   trigger.round = in.round;

@@ -257,6 +257,7 @@ void SequenceCache::compress_layer(std::size_t layer, std::size_t stay) {
   }
   Trigger trigger;
   trigger.heads = views;
+  trigger.head_ids = full;
   trigger.received = received;
   trigger.query_count =
       std::min(queries_asked(options_, schedule_->rounds()), queries_[layer].pushed);

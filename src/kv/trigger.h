@@ -16,10 +16,11 @@ namespace laconic {
 
 // One layer of one sequence when a compression is due.
 struct Trigger {
-  std::span<const HeadRowsView> heads;  // [kv_heads] that the policy is asked about, equal rows
-  std::span<const float> queries;       // [query_heads][query_count][head_dim], oldest first
-  std::size_t query_count = 0;          // at most queries_asked()
-  std::size_t query_heads = 0;          // a multiple of heads.size()
+  std::span<const HeadRowsView> heads;    // [kv_heads] that the policy is asked about, equal rows
+  std::span<const std::size_t> head_ids;  // [kv_heads] which heads of the layer these are
+  std::span<const float> queries;         // [query_heads][query_count][head_dim], oldest first
+  std::size_t query_count = 0;            // at most queries_asked()
+  std::size_t query_heads = 0;            // a multiple of heads.size()
   // h2o: attention that each row has received, of each KV head. [kv_heads][rows]
   std::span<const std::span<const float>> received;
   std::size_t protected_rows = 0;  // the first rows that stay: prompt, sinks

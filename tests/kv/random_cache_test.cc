@@ -88,6 +88,28 @@ TEST(RandomCache, SeedAndSequenceFixTheDraws) {
   }
 }
 
+// A head set takes heads from the policy and changes nothing for those that are left.
+TEST(RandomCache, AHeadSetChangesNoDraw) {
+  const KvShape shape{2, 4, 4, 4};
+  KvOptions options = random_policy(32, 4, 4);
+  options.granularity = KvGranularity::kKvHead;
+  HeadSet some(shape.layers, shape.kv_heads);
+  some.add(0, 1);
+  some.add(0, 3);
+  some.add(1, 2);
+  Driver all(shape, options, /*seed=*/1), few(shape, options, /*seed=*/1, 1 << 20, &some);
+  for (Driver* driver : {&all, &few}) {
+    driver->prompt(10);
+    driver->cache().begin_generation(/*sequence=*/5);
+    for (int i = 0; i < 4 + 2 * 32; ++i) driver->token();
+  }
+  std::vector<Kept> expected = all.trace();
+  std::erase_if(expected,
+                [&](const Kept& kept) { return !some.is_full(kept.layer, kept.kv_head); });
+  EXPECT_EQ(expected.size(), 3u * 2);
+  EXPECT_EQ(few.trace(), expected);
+}
+
 TEST(RandomCache, NeverAsksForQueries) {
   Driver driver({1, 2, 1, 4}, random_policy(8, 4, 4), 1);
   driver.cache().begin_generation();

@@ -51,10 +51,18 @@ KvOptions options_of(KvGranularity granularity, std::uint64_t seed = 0) {
   return options;
 }
 
+// The first heads of a layer.
+std::vector<std::size_t> first_heads(std::size_t count) {
+  std::vector<std::size_t> ids(count);
+  std::iota(ids.begin(), ids.end(), std::size_t{0});
+  return ids;
+}
+
 // What 3 of 6 candidates are kept by head `head` of 2 at a place.
 Rows kept(std::uint64_t seed, const RandomPlace& place, std::size_t head) {
   const Regions regions{6, 0, 0};
-  return random_select(regions, 3, 2, place, options_of(KvGranularity::kKvHead, seed)).kept[head];
+  return random_select(regions, 3, first_heads(2), place, options_of(KvGranularity::kKvHead, seed))
+      .kept[head];
 }
 
 struct Word {
@@ -117,7 +125,8 @@ TEST(RandomDraw, EveryPlaceHasItsOwn) {
       for (std::size_t layer = 0; layer < 5; ++layer) {
         for (std::size_t round = 0; round < 5; ++round) {
           const KvOptions options = options_of(KvGranularity::kKvHead, seed);
-          const auto selection = random_select(regions, 64, 5, {sequence, layer, round}, options);
+          const auto selection =
+              random_select(regions, 64, first_heads(5), {sequence, layer, round}, options);
           draws.insert(selection.kept.begin(), selection.kept.end());
           places += selection.kept.size();
         }
@@ -176,14 +185,14 @@ TEST(RandomDraw, IsTheSameForEver) {
 TEST(RandomSelect, ProtectedRowsStayAndALayerSharesOneList) {
   const Regions regions{30, 4, 6};
   const Selection layer =
-      random_select(regions, 5, 3, {1, 2, 3}, options_of(KvGranularity::kLayer));
+      random_select(regions, 5, first_heads(3), {1, 2, 3}, options_of(KvGranularity::kLayer));
   ASSERT_EQ(layer.kept.size(), 3u);
   EXPECT_EQ(layer.kept[1], layer.kept[0]);
   EXPECT_EQ(layer.kept[2], layer.kept[0]);
   EXPECT_TRUE(layer.scores.empty());
 
   const Selection heads =
-      random_select(regions, 5, 3, {1, 2, 3}, options_of(KvGranularity::kKvHead));
+      random_select(regions, 5, first_heads(3), {1, 2, 3}, options_of(KvGranularity::kKvHead));
   ASSERT_EQ(heads.kept.size(), 3u);
   EXPECT_NE(heads.kept[1], heads.kept[0]);
   EXPECT_NE(heads.kept[2], heads.kept[1]);
@@ -196,6 +205,19 @@ TEST(RandomSelect, ProtectedRowsStayAndALayerSharesOneList) {
     EXPECT_LT(list[8], 24);
     EXPECT_TRUE(std::is_sorted(list.begin(), list.end()));
   }
+}
+
+// A head draws as itself, whichever others of its layer the policy is asked about.
+TEST(RandomSelect, AHeadDrawsTheSameBesideAnyOthers) {
+  const Regions regions{60, 4, 6};
+  const KvOptions own = options_of(KvGranularity::kKvHead, 8);
+  const std::vector<std::size_t> some = {1, 3};
+  const Selection all = random_select(regions, 20, first_heads(4), {1, 2, 3}, own);
+  const Selection few = random_select(regions, 20, some, {1, 2, 3}, own);
+  EXPECT_THAT(few.kept, ElementsAre(all.kept[1], all.kept[3]));
+  const KvOptions shared = options_of(KvGranularity::kLayer, 8);
+  EXPECT_THAT(random_select(regions, 20, some, {1, 2, 3}, shared).kept,
+              ElementsAre(all.kept[0], all.kept[0]));
 }
 
 }  // namespace
