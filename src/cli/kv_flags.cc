@@ -50,7 +50,7 @@ constexpr std::array<Flag, 24> kFlags = {{
     {"lambda", "L", "rkv: weight of importance against redundancy, 0 to 1 (0.1)"},
     {"similarity", "S", "rkv: cosine above which two keys resemble each other, 0 to 1 (0.5)"},
     {"positions", "absolute|cache",
-     "streaming, recency: first rows seen at their place in the text or in the cache (absolute)"},
+     "streaming, recency: rows seen at their place in the text or in the cache (absolute)"},
     {"seed", "N", "random: fixes which rows stay (0)"},
     {"heads", "FILE|random:SEED",
      "scores of all KV heads: the best keep what the policy leaves them, the others a constant "
