@@ -5,20 +5,25 @@
 #include <algorithm>
 #include <exception>
 
+#include "base/team.h"
 #include "base/threads.h"
 
 namespace laconic {
 
 struct Threads::Workers {};
 
-Threads::Threads(std::size_t count) : count_(count == 0 ? available_cores() : count) {}
+Threads::Threads(std::size_t count) : count_(count == 0 ? available_cores() : count) {
+  if (count_ > 1) team_ = std::make_unique<Team>(count_);
+}
 Threads::~Threads() = default;
 
-void Threads::run(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
+bool Threads::inside_region() { return omp_in_parallel() != 0; }
+
+void Threads::run_region(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
   if (n == 0) return;
   const std::size_t ranges =
       std::clamp<std::size_t>(n / std::max<std::size_t>(grain, 1), 1, count_);
-  if (ranges == 1 || omp_in_parallel()) {
+  if (ranges == 1 || inside_region()) {
     function(context, 0, n, 0);
     return;
   }

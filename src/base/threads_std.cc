@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/team.h"
 #include "base/threads.h"
 
 namespace laconic {
@@ -69,11 +70,15 @@ struct Threads::Workers {
 };
 
 Threads::Threads(std::size_t count) : count_(count == 0 ? available_cores() : count) {
-  if (count_ > 1) workers_ = std::make_unique<Workers>(count_ - 1);
+  if (count_ == 1) return;
+  team_ = std::make_unique<Team>(count_);
+  workers_ = std::make_unique<Workers>(count_ - 1);
 }
 Threads::~Threads() = default;
 
-void Threads::run(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
+bool Threads::inside_region() { return inside_parallel_region; }
+
+void Threads::run_region(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
   if (n == 0) return;
   const std::size_t ranges =
       std::clamp<std::size_t>(n / std::max<std::size_t>(grain, 1), 1, count_);
