@@ -104,7 +104,7 @@ TEST(ThreadsTeam, ItsThreadsSleepAndComeBack) {
 }
 
 TEST(ThreadsTeam, ManyTinyRegions) {
-  for (const std::size_t count : {1, 2, 3, 7}) {
+  for (const std::size_t count : {1u, 2u, 3u, 7u}) {
     Threads threads(count);
     std::vector<std::size_t> sums(32);
     threads.with_team([&] {
@@ -134,7 +134,7 @@ TEST(ThreadsTeam, ManyTeamsInARow) {
 }
 
 TEST(ThreadsTeam, BodyRunsOnTheCallingThread) {
-  for (const std::size_t count : {1, 3}) {
+  for (const std::size_t count : {1u, 3u}) {
     Threads threads(count);
     const std::thread::id here = std::this_thread::get_id();
     std::thread::id seen;
@@ -144,7 +144,7 @@ TEST(ThreadsTeam, BodyRunsOnTheCallingThread) {
 }
 
 TEST(ThreadsTeam, AnExceptionOfTheBodyComesBack) {
-  for (const std::size_t count : {1, 3}) {
+  for (const std::size_t count : {1u, 3u}) {
     Threads threads(count);
     const auto fail = [&] {
       threads.with_team([&] {
