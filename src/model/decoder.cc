@@ -16,6 +16,7 @@ struct Decoder::Impl {
   Impl(const Weights& w, Threads& t)
       : weights(w), config(w.config), threads(t), prompt(t), attention(w.config, t) {}
 
+  void pass(const BatchLayout& batch);
   void embed(const BatchLayout& batch);
   void layer(std::size_t index, const BatchLayout& batch);
   void project_logits(const BatchLayout& batch);
@@ -135,16 +136,26 @@ void Decoder::Impl::project_logits(const BatchLayout& batch) {
   }
 }
 
+void Decoder::Impl::pass(const BatchLayout& batch) {
+  attention.set_positions(batch.positions);
+  embed(batch);
+  for (std::size_t i = 0; i < config.layers; ++i) layer(i, batch);
+  project_logits(batch);
+}
+
 Decoder::Decoder(const Weights& weights, Threads& threads)
     : impl_(std::make_unique<Impl>(weights, threads)) {}
 Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::forward(std::span<const Segment> batch) {
   const BatchLayout layout(batch);
-  impl_->attention.set_positions(layout.positions);
-  impl_->embed(layout);
-  for (std::size_t i = 0; i < impl_->config.layers; ++i) impl_->layer(i, layout);
-  impl_->project_logits(layout);
+  // A pass of decode rows is some hundred small jobs, which the team keeps together for. Prompt
+  // rows bring oneDNN, whose products would run on one thread within the team's region.
+  if (layout.decode_rows == layout.rows()) {
+    impl_->threads.with_team([&] { impl_->pass(layout); });
+  } else {
+    impl_->pass(layout);
+  }
   for (const Segment& segment : batch) segment.cache->advance(segment.ids.size());
   return impl_->logits;
 }
