@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/team.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <climits>
 #include <utility>
 
 #include "base/threads.h"
@@ -28,6 +33,20 @@ void pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+// A futex, and not std::atomic's wait: libstdc++'s yields four times before it sleeps. On a busy
+// machine each yield costs a slice of the scheduler, and one who only yields is not woken by a job.
+static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
+
+void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  while (word.load() == value) {
+    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+  }
+}
+
+void wake_all(std::atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace
@@ -133,14 +152,14 @@ std::uint32_t Team::wait_until_not(Signal& signal, std::uint32_t old) const {
     if (end == Clock::time_point::max()) end = Clock::now() + spin_;
   } while (Clock::now() < end);
   signal.sleepers.fetch_add(1);
-  signal.word.wait(old);
+  sleep_while(signal.word, old);
   return signal.word.load(std::memory_order_acquire);
 }
 
 // The count goes to zero here and not when a sleeper is up again: on a busy machine that may take
 // many jobs, and each would pay for a system call. A count that a sleeper left behind costs one.
 void Team::wake(Signal& signal) {
-  if (signal.sleepers.load() > 0 && signal.sleepers.exchange(0) > 0) signal.word.notify_all();
+  if (signal.sleepers.load() > 0 && signal.sleepers.exchange(0) > 0) wake_all(signal.word);
 }
 
 }  // namespace laconic

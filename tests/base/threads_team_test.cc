@@ -50,28 +50,21 @@ RC_GTEST_PROP(ThreadsTeam, RangesCoverEachItemOnce, ()) {
   });
 }
 
-// Scratch memory is kept per thread: no two ranges may have it at once.
-TEST(ThreadsTeam, NoThreadNumberIsInUseTwice) {
+// Each holds its range until all others are held, so every thread has one; scratch memory is kept
+// per thread, so their numbers differ.
+TEST(ThreadsTeam, AllTakePartUnderTheirOwnNumbers) {
   Threads threads(4);
-  std::vector<std::atomic<int>> inside(4);
   threads.with_team([&] {
-    for (int call = 0; call < 500; ++call) {
-      threads.parallel_for(16, 1, [&](std::size_t, std::size_t, std::size_t thread) {
-        EXPECT_EQ(inside[thread].fetch_add(1), 0);
-        inside[thread].fetch_sub(1);
+    for (int call = 0; call < 20; ++call) {
+      std::atomic<int> arrived = 0;
+      std::vector<std::atomic<int>> uses(4);
+      threads.parallel_for(4, 1, [&](std::size_t, std::size_t, std::size_t thread) {
+        ++uses[thread];
+        ++arrived;
+        while (arrived < 4) std::this_thread::yield();
       });
+      for (const std::atomic<int>& of_one : uses) EXPECT_EQ(of_one, 1);
     }
-  });
-}
-
-TEST(ThreadsTeam, TheOthersTakePart) {
-  Threads threads(2);
-  threads.with_team([&] {
-    std::atomic<int> arrived = 0;
-    threads.parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t) {
-      ++arrived;  // returns only when another thread holds the other range
-      while (arrived < 2) std::this_thread::yield();
-    });
   });
 }
 
@@ -88,16 +81,18 @@ TEST(ThreadsTeam, WhatASlowThreadLeavesIsTakenByOthers) {
   });
 }
 
-TEST(ThreadsTeam, ItsThreadsSleepAndComeBack) {
+// 50 ms are far longer than anyone spins: the others sleep when a job comes, and the leader sleeps
+// when its last range ends.
+TEST(ThreadsTeam, SleepersComeBack) {
   Threads threads(3);
   threads.with_team([&] {
-    for (int call = 0; call < 5; ++call) {
-      std::this_thread::sleep_for(2ms);  // far longer than anyone spins
+    for (int call = 0; call < 3; ++call) {
+      std::this_thread::sleep_for(50ms);
       std::atomic<int> arrived = 0;
-      threads.parallel_for(3, 1, [&](std::size_t, std::size_t, std::size_t) {
+      threads.parallel_for(3, 1, [&](std::size_t, std::size_t, std::size_t thread) {
         ++arrived;
         while (arrived < 3) std::this_thread::yield();
-        std::this_thread::sleep_for(1ms);
+        if (thread > 0) std::this_thread::sleep_for(50ms);
       });
     }
   });
@@ -124,13 +119,13 @@ TEST(ThreadsTeam, ManyTeamsInARow) {
   const auto add = [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) ++sums[i];
   };
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 100; ++round) {
     threads.with_team([&] {
       for (int call = 0; call < round % 4; ++call) threads.parallel_for(3, 1, add);
     });
     threads.parallel_for(3, 1, add);
   }
-  EXPECT_EQ(sums, std::vector<std::size_t>(3, 750));
+  EXPECT_EQ(sums, std::vector<std::size_t>(3, 250));
 }
 
 TEST(ThreadsTeam, BodyRunsOnTheCallingThread) {
@@ -233,7 +228,7 @@ TEST(ThreadsTeam, AnotherTeamWithinATeamRunsAlone) {
 TEST(ThreadsTeam, TwoLeadersDoNotMeet) {
   Threads threads(2);
   const auto lead = [&](std::vector<int>& sums) {
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < 500; ++round) {
       threads.with_team([&] {
         for (int call = 0; call < 3; ++call) {
           threads.parallel_for(sums.size(), 1,
@@ -245,11 +240,16 @@ TEST(ThreadsTeam, TwoLeadersDoNotMeet) {
     }
   };
   std::vector<int> here(8), there(8);
-  std::thread other([&] { lead(there); });
+  std::atomic<bool> started = false;
+  std::thread other([&] {
+    started = true;
+    lead(there);
+  });
+  while (!started) std::this_thread::yield();
   lead(here);
   other.join();
-  EXPECT_EQ(here, std::vector<int>(8, 600));
-  EXPECT_EQ(there, std::vector<int>(8, 600));
+  EXPECT_EQ(here, std::vector<int>(8, 1500));
+  EXPECT_EQ(there, std::vector<int>(8, 1500));
 }
 
 // Spinning for a thread that waits for this core would take a scheduler's slice for each region.
