@@ -39,10 +39,9 @@ void pause() {
 // machine each yield costs a slice of the scheduler, and one who only yields is not woken by a job.
 static_assert(sizeof(std::atomic<std::uint32_t>) == 4);
 
+// May return too early.
 void sleep_while(std::atomic<std::uint32_t>& word, std::uint32_t value) {
-  while (word.load() == value) {
-    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
-  }
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
 
 void wake_all(std::atomic<std::uint32_t>& word) {
@@ -152,14 +151,16 @@ std::uint32_t Team::wait_until_not(Signal& signal, std::uint32_t old) const {
     if (end == Clock::time_point::max()) end = Clock::now() + spin_;
   } while (Clock::now() < end);
   signal.sleepers.fetch_add(1);
-  sleep_while(signal.word, old);
-  return signal.word.load(std::memory_order_acquire);
+  std::uint32_t now = old;
+  while ((now = signal.word.load()) == old) sleep_while(signal.word, old);
+  signal.sleepers.fetch_sub(1);
+  return now;
 }
 
-// The count goes to zero here and not when a sleeper is up again: on a busy machine that may take
-// many jobs, and each would pay for a system call. A count that a sleeper left behind costs one.
+// Only the sleeper itself takes back its count: a waker may be so late that its word is an old one,
+// and then the sleeper goes on sleeping.
 void Team::wake(Signal& signal) {
-  if (signal.sleepers.load() > 0 && signal.sleepers.exchange(0) > 0) wake_all(signal.word);
+  if (signal.sleepers.load() > 0) wake_all(signal.word);
 }
 
 }  // namespace laconic

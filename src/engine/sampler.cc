@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
 
 #include "base/error.h"
 #include "base/mix.h"
@@ -62,7 +61,10 @@ void Sampler::penalise(std::span<const float> logits, std::span<const std::int32
                                  : std::min(options_.repeat_window, history.size());
   const auto recent = history.last(window);
   const auto penalty = static_cast<float>(options_.repeat_penalty);
-  for (const std::int32_t id : std::unordered_set<std::int32_t>(recent.begin(), recent.end())) {
+  penalised_.assign(recent.begin(), recent.end());
+  std::sort(penalised_.begin(), penalised_.end());
+  penalised_.erase(std::unique(penalised_.begin(), penalised_.end()), penalised_.end());
+  for (const std::int32_t id : penalised_) {
     float& logit = adjusted_[static_cast<std::size_t>(id)];
     logit = logit > 0 ? logit / penalty : logit * penalty;
   }

@@ -39,6 +39,7 @@ class Sampler {
 
   SamplingOptions options_;
   std::vector<float> adjusted_;
+  std::vector<std::int32_t> penalised_;
   std::vector<Candidate> candidates_;
 };
 

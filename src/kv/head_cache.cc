@@ -15,6 +15,12 @@ namespace {
 
 constexpr std::size_t pages_for(std::size_t rows) { return (rows + kPageRows - 1) / kPageRows; }
 
+// reserve() in steps that double: one more page does not copy the whole table.
+template <typename T>
+void make_room(std::vector<T>& table, std::size_t entries) {
+  if (table.capacity() < entries) table.reserve(std::max(entries, 2 * table.capacity()));
+}
+
 }  // namespace
 
 HeadCache::HeadCache(PagePool& pool, DType type, std::size_t head_dim)
@@ -51,9 +57,9 @@ bool HeadCache::reserve(std::size_t rows) {
   const std::size_t missing = pages_missing(rows);
   if (missing > pool_->pages_free()) return false;
   if (is_constant()) return true;
-  pages_.reserve(pages_.size() + missing);
+  make_room(pages_, pages_.size() + missing);
   for (std::size_t i = 0; i < missing; ++i) pages_.push_back(pool_->allocate());
-  positions_.reserve(pages_.size() * kPageRows);  // so that append() cannot run out of memory
+  make_room(positions_, pages_.size() * kPageRows);  // so that append() cannot run out of memory
   return true;
 }
 

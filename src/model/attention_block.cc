@@ -103,9 +103,8 @@ void AttentionBlock::append_rows(std::size_t layer, const BatchLayout& batch, co
   });
 }
 
-std::vector<AttentionTask> AttentionBlock::tasks_of(std::size_t layer,
-                                                    const BatchLayout& batch) const {
-  std::vector<AttentionTask> tasks;
+void AttentionBlock::plan_tasks(std::size_t layer, const BatchLayout& batch) {
+  tasks_.clear();
   for (const PlacedSegment& placed : batch.segments) {
     const SequenceCache& cache = *placed.segment->cache;
     for (std::size_t h = 0; h < config_.kv_heads; ++h) {
@@ -113,32 +112,31 @@ std::vector<AttentionTask> AttentionBlock::tasks_of(std::size_t layer,
       const bool in_order = cache.wants_attention(is_prompt(placed), layer, h);
       const std::size_t step = in_order ? placed.rows() : kPromptRowsPerTask;
       for (std::size_t begin = 0; begin < placed.rows(); begin += step) {
-        tasks.push_back({&placed, h, begin, std::min(step, placed.rows() - begin), in_order});
+        tasks_.push_back({&placed, h, begin, std::min(step, placed.rows() - begin), in_order});
       }
     }
   }
-  return tasks;
 }
 
 void AttentionBlock::attend_rows(std::size_t layer, const BatchLayout& batch, const float* q,
                                  float* out) {
-  const std::vector<AttentionTask> tasks = tasks_of(layer, batch);
+  plan_tasks(layer, batch);
   std::size_t work = 0;  // multiply-adds of all tasks, from above
-  for (const AttentionTask& task : tasks) {
+  for (const AttentionTask& task : tasks_) {
     const std::size_t held = task.segment->segment->cache->head(layer, task.kv_head).size();
     work += task.count * config_.heads / config_.kv_heads * held * config_.head_dim * 2;
   }
-  const std::size_t grain = kThreadWork * tasks.size() / std::max<std::size_t>(work, 1) + 1;
-  threads_.parallel_for(tasks.size(), grain,
+  const std::size_t grain = kThreadWork * tasks_.size() / std::max<std::size_t>(work, 1) + 1;
+  threads_.parallel_for(tasks_.size(), grain,
                         [&](std::size_t begin, std::size_t end, std::size_t t) {
                           for (std::size_t i = begin; i < end; ++i) {
-                            run_task(layer, tasks[i], q, out, scratch_[t]);
+                            run_task(layer, tasks_[i], q, out, scratch_[t]);
                           }
                         });
 }
 
 void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, const float* q,
-                              float* out, std::vector<float>& scratch) {
+                              float* out, Scratch& scratch) {
   for (std::size_t done = 0; done < task.count; done += kPromptRowsPerTask) {
     AttentionTask block = task;
     block.begin += done;
@@ -148,7 +146,7 @@ void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, cons
 }
 
 void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, const float* q,
-                                  float* out, std::vector<float>& scratch) {
+                                  float* out, Scratch& scratch) {
   const std::size_t d = config_.head_dim;
   const std::size_t heads = config_.heads;
   const std::size_t group = heads / config_.kv_heads;
@@ -159,12 +157,13 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
   const std::size_t before = kv.rows - task.segment->rows();
   const std::size_t queries = task.count * group;
   const std::size_t block = queries * d;
-  scratch.resize(2 * block + attend_scratch_floats(queries, d) +
-                 (task.in_order ? queries * kv.rows : 0));
-  float* gathered = scratch.data();  // [count][group][head_dim]
-  float* result = gathered + block;  // [count][group][head_dim]
+  scratch.floats.resize(2 * block + attend_scratch_floats(queries, d) +
+                        (task.in_order ? queries * kv.rows : 0));
+  float* gathered = scratch.floats.data();  // [count][group][head_dim]
+  float* result = gathered + block;         // [count][group][head_dim]
   float* work = result + block;
-  std::vector<std::size_t> visible(queries);
+  std::vector<std::size_t>& visible = scratch.visible;
+  visible.resize(queries);
   for (std::size_t i = 0; i < task.count; ++i) {
     const std::size_t row = task.segment->first_row + task.begin + i;
     std::copy_n(q + (row * heads + task.kv_head * group) * d, group * d, gathered + i * group * d);
@@ -175,13 +174,14 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
                                        ? std::vector<RowRun>()
                                        : cache.runs_seen_by_index(layer, task.kv_head);
   if (!runs.empty()) {
-    std::vector<std::size_t> ends;
-    std::vector<float> turned;  // [runs][group][head_dim]
+    scratch.run_ends.clear();
+    scratch.turned.clear();  // [runs][group][head_dim]
     for (const RowRun& run : runs) {
-      ends.push_back(run.end);
-      append_seen_from(kv.rows - 1 + run.gone, *task.segment, gathered, group, turned);
+      scratch.run_ends.push_back(run.end);
+      append_seen_from(kv.rows - 1 + run.gone, *task.segment, gathered, group, scratch);
     }
-    attend_split(kv, turned.data(), ends.data(), visible.data(), queries, scale, result, work);
+    attend_split(kv, scratch.turned.data(), scratch.run_ends.data(), visible.data(), queries, scale,
+                 result, work);
   } else if (task.in_order) {
     float* weights = work + attend_scratch_floats(queries, d);  // [count][group][rows]
     attend_with_weights(kv, gathered, visible.data(), queries, scale, result, weights, work);
@@ -200,19 +200,20 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
 // Turning by a place and then by a difference is turning by the sum; lengths change only once.
 void AttentionBlock::append_seen_from(std::size_t place, const PlacedSegment& placed,
                                       const float* queries, std::size_t count,
-                                      std::vector<float>& turned) const {
+                                      Scratch& scratch) const {
   const std::size_t d = config_.head_dim;
-  const std::size_t first = turned.size();
-  turned.insert(turned.end(), queries, queries + count * d);
+  const std::size_t first = scratch.turned.size();
+  scratch.turned.insert(scratch.turned.end(), queries, queries + count * d);
   const double difference = static_cast<double>(place) - placed.first_position;
   if (difference == 0) return;
-  std::vector<float> cos(d / 2), sin(d / 2);
+  scratch.cos.resize(d / 2);
+  scratch.sin.resize(d / 2);
   for (std::size_t i = 0; i < d / 2; ++i) {
-    cos[i] = static_cast<float>(std::cos(difference * rope_.inverse_frequency[i]));
-    sin[i] = static_cast<float>(std::sin(difference * rope_.inverse_frequency[i]));
+    scratch.cos[i] = static_cast<float>(std::cos(difference * rope_.inverse_frequency[i]));
+    scratch.sin[i] = static_cast<float>(std::sin(difference * rope_.inverse_frequency[i]));
   }
   for (std::size_t i = 0; i < count; ++i) {
-    rope_in_place(turned.data() + first + i * d, cos.data(), sin.data(), d);
+    rope_in_place(scratch.turned.data() + first + i * d, scratch.cos.data(), scratch.sin.data(), d);
   }
 }
 

@@ -33,24 +33,32 @@ class AttentionBlock {
            float* out /* [rows][heads][head_dim] */);
 
  private:
+  // Of one thread; kept, because a decode step has no time to allocate.
+  struct Scratch {
+    std::vector<float> floats, turned, cos, sin;
+    std::vector<std::size_t> visible, run_ends;
+  };
+
   void norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q, float* k);
   void append_rows(std::size_t layer, const BatchLayout& batch, const float* k, const float* v);
   void hand_over_queries(std::size_t layer, const PlacedSegment& placed, const float* q);
-  std::vector<AttentionTask> tasks_of(std::size_t layer, const BatchLayout& batch) const;
+  void plan_tasks(std::size_t layer, const BatchLayout& batch);
   void attend_rows(std::size_t layer, const BatchLayout& batch, const float* q, float* out);
   void run_task(std::size_t layer, const AttentionTask& task, const float* q, float* out,
-                std::vector<float>& scratch);
+                Scratch& scratch);
   void attend_block(std::size_t layer, const AttentionTask& task, const float* q, float* out,
-                    std::vector<float>& scratch);
-  // Appends queries of one token [count][head_dim] as they would be at another place.
+                    Scratch& scratch);
+  // Appends queries of one token [count][head_dim], as they would be at another place, to
+  // scratch.turned.
   void append_seen_from(std::size_t place, const PlacedSegment& placed, const float* queries,
-                        std::size_t count, std::vector<float>& turned) const;
+                        std::size_t count, Scratch& scratch) const;
 
   const ModelConfig& config_;
   Threads& threads_;
   RopeTable rope_;
-  std::vector<float> cos_, sin_;             // [rows][head_dim / 2]
-  std::vector<std::vector<float>> scratch_;  // [thread]
+  std::vector<float> cos_, sin_;      // [rows][head_dim / 2]
+  std::vector<AttentionTask> tasks_;  // of the layer at work
+  std::vector<Scratch> scratch_;      // [thread]
 };
 
 }  // namespace laconic

@@ -5,8 +5,12 @@
 
 namespace laconic {
 
-BatchLayout::BatchLayout(std::span<const Segment> batch) {
-  std::vector<std::size_t> first_rows(batch.size());
+void BatchLayout::place(std::span<const Segment> batch) {
+  segments.clear();
+  ids.clear();
+  positions.clear();
+  logit_rows.clear();
+  first_rows.resize(batch.size());
   for (const RowKind kind : {RowKind::kDecode, RowKind::kPrompt}) {
     for (std::size_t s = 0; s < batch.size(); ++s) {
       const Segment& segment = batch[s];

@@ -25,9 +25,11 @@ struct BatchLayout {
   std::vector<std::int32_t> ids;        // [rows]
   std::vector<std::int32_t> positions;  // [rows]
   std::size_t decode_rows = 0;
+  std::vector<std::size_t> first_rows;  // [segment] in the caller's order
   std::vector<std::size_t> logit_rows;  // in the caller's segment order
 
-  explicit BatchLayout(std::span<const Segment> batch);
+  // Lays out another batch in the memory of the last one. `batch` outlives its use.
+  void place(std::span<const Segment> batch);
   std::size_t rows() const { return ids.size(); }
 };
 

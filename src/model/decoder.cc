@@ -11,6 +11,16 @@
 #include "model/batch.h"
 
 namespace laconic {
+namespace {
+
+[[noreturn]] void throw_not_finite(std::string_view where) {
+  throw_input(
+      "{} gave NaN or infinite values: the weights are damaged, or overflow f32 or the type of the "
+      "cache rows",
+      where);
+}
+
+}  // namespace
 
 struct Decoder::Impl {
   Impl(const Weights& w, Threads& t)
@@ -26,13 +36,14 @@ struct Decoder::Impl {
               std::vector<float>& out);
   void norm_rows(const std::vector<float>& weight, std::size_t rows);
   void add_bias(const std::vector<float>& bias, std::size_t rows, std::vector<float>& to);
-  void check_finite(const BatchLayout& batch, std::string_view where) const;
+  bool finite(const BatchLayout& batch) const;
 
   const Weights& weights;
   const ModelConfig& config;
   Threads& threads;
   PromptLinear prompt;
   AttentionBlock attention;
+  BatchLayout layout;
   std::vector<float> x;               // [rows][hidden] residual stream
   std::vector<float> normed;          // [rows][hidden]
   std::vector<float> q, k, v, mixed;  // [rows][heads or kv_heads][head_dim]
@@ -72,12 +83,8 @@ void Decoder::Impl::add_bias(const std::vector<float>& bias, std::size_t rows,
   }
 }
 
-void Decoder::Impl::check_finite(const BatchLayout& batch, std::string_view where) const {
-  if (all_finite(x.data(), batch.rows() * config.hidden)) return;
-  throw_input(
-      "{} gave NaN or infinite values: the weights are damaged, or overflow f32 or the type of the "
-      "cache rows",
-      where);
+bool Decoder::Impl::finite(const BatchLayout& batch) const {
+  return all_finite(x.data(), batch.rows() * config.hidden);
 }
 
 void Decoder::Impl::embed(const BatchLayout& batch) {
@@ -86,7 +93,7 @@ void Decoder::Impl::embed(const BatchLayout& batch) {
     dequantize_row(weights.embedding, static_cast<std::size_t>(batch.ids[r]),
                    x.data() + r * config.hidden);
   }
-  check_finite(batch, "the token embedding");
+  if (!finite(batch)) throw_not_finite("the token embedding");
 }
 
 void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
@@ -116,7 +123,7 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
   });
   linear(w.down, batch, gate, delta);
   add_in_place(x.data(), delta.data(), x.size());
-  check_finite(batch, fmt::format("layer {}", index));
+  if (!finite(batch)) throw_not_finite(fmt::format("layer {}", index));
 }
 
 // The output head always takes the decode recipe: few rows are asked for, and one recipe means that
@@ -148,7 +155,8 @@ Decoder::Decoder(const Weights& weights, Threads& threads)
 Decoder::~Decoder() = default;
 
 std::span<const float> Decoder::forward(std::span<const Segment> batch) {
-  const BatchLayout layout(batch);
+  BatchLayout& layout = impl_->layout;
+  layout.place(batch);
   // A pass of decode rows is some hundred small jobs, which the team keeps together for. Prompt
   // rows bring oneDNN, whose products would run on one thread within the team's region.
   if (layout.decode_rows == layout.rows()) {

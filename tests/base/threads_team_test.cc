@@ -103,13 +103,13 @@ TEST(ThreadsTeam, ManyTinyRegions) {
     Threads threads(count);
     std::vector<std::size_t> sums(32);
     threads.with_team([&] {
-      for (int call = 0; call < 3000; ++call) {
+      for (int call = 0; call < 10000; ++call) {
         threads.parallel_for(sums.size(), 1, [&](std::size_t begin, std::size_t end, std::size_t) {
           for (std::size_t i = begin; i < end; ++i) ++sums[i];
         });
       }
     });
-    EXPECT_EQ(sums, std::vector<std::size_t>(32, 3000)) << count;
+    EXPECT_EQ(sums, std::vector<std::size_t>(32, 10000)) << count;
   }
 }
 
