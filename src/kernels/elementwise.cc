@@ -11,6 +11,7 @@
 // Before the per-target headers.
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/exp-inl.h"
+#include "kernels/rms_scale-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -18,22 +19,9 @@ namespace HWY_NAMESPACE {
 
 void rms_norm_kernel(const float* x, const float* weight, float eps, std::size_t n, float* y) {
   const F32 d;
-  V sum0 = hn::Zero(d);
-  V sum1 = hn::Zero(d);
+  const V scale = hn::Set(d, rms_scale(x, eps, n));
   std::size_t i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    const V a = hn::LoadU(d, x + i);
-    const V b = hn::LoadU(d, x + i + kLanes);
-    sum0 = hn::MulAdd(a, a, sum0);
-    sum1 = hn::MulAdd(b, b, sum1);
-  }
-  for (; i < n; i += kLanes) {
-    const V a = load_partial(x + i, std::min(kLanes, n - i));
-    sum0 = hn::MulAdd(a, a, sum0);
-  }
-  const float mean = sum_of_lanes(hn::Add(sum0, sum1)) / static_cast<float>(n);
-  const V scale = hn::Set(d, 1.0f / std::sqrt(mean + eps));
-  for (i = 0; i + kLanes <= n; i += kLanes) {
+  for (; i + kLanes <= n; i += kLanes) {
     const V scaled = hn::Mul(hn::LoadU(d, x + i), scale);
     hn::StoreU(hn::Mul(scaled, hn::LoadU(d, weight + i)), d, y + i);
   }
