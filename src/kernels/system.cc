@@ -2,6 +2,7 @@
 #include "kernels/system.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -68,13 +69,39 @@ std::vector<std::int64_t> available_targets() {
   return targets;
 }
 
+// This version of Highway has no target with VNNI: a sub-level of AVX3 here, and a name of its own.
+constexpr const char* kVnniName = "AVX3_VNNI";
+
+bool cpu_has_vnni() {
+#if HWY_ARCH_X86
+  const std::vector<std::int64_t> targets = available_targets();
+  return std::find(targets.begin(), targets.end(), HWY_AVX3) != targets.end() &&
+         __builtin_cpu_supports("avx512vnni") != 0;
+#else
+  return false;
+#endif
+}
+
+// Part of what dispatch is restricted to, which Highway keeps for the process too.
+std::atomic<bool>& vnni_allowed() {
+  static std::atomic<bool> allowed{true};
+  return allowed;
+}
+
 }  // namespace
+
+bool use_vnni() {
+  static const bool has_it = cpu_has_vnni();
+  return has_it && vnni_allowed().load(std::memory_order_relaxed) &&
+         (hwy::SupportedTargets() & HWY_AVX3) != 0;
+}
 
 SimdTarget simd_target() {
   SimdTarget out;
   const std::vector<std::int64_t> chosen = hwy::SupportedAndGeneratedTargets();
+  if (cpu_has_vnni()) out.available.push_back(kVnniName);
   for (std::int64_t target : available_targets()) out.available.push_back(hwy::TargetName(target));
-  out.name = chosen.empty() ? "none" : hwy::TargetName(chosen.front());
+  out.name = use_vnni() ? kVnniName : chosen.empty() ? "none" : hwy::TargetName(chosen.front());
 #if HWY_ARCH_X86
   if (__builtin_cpu_supports("avx512vnni")) out.features.push_back("avx512vnni");
   if (__builtin_cpu_supports("avx512bf16")) out.features.push_back("avx512bf16");
@@ -84,9 +111,18 @@ SimdTarget simd_target() {
 
 void force_simd_target(const std::string& name) {
   std::string known;
+  if (cpu_has_vnni()) {
+    known = kVnniName;
+    if (name == kVnniName) {
+      hwy::SetSupportedTargetsForTest(HWY_AVX3);
+      vnni_allowed() = true;
+      return;
+    }
+  }
   for (std::int64_t target : available_targets()) {
     if (name == hwy::TargetName(target)) {
       hwy::SetSupportedTargetsForTest(target);
+      vnni_allowed() = false;
       return;
     }
     known += (known.empty() ? "" : ", ") + std::string(hwy::TargetName(target));

@@ -12,12 +12,16 @@
 namespace laconic {
 
 struct SimdTarget {
-  std::string name;                    // Highway's name of the chosen target, e.g. "AVX3"
+  std::string name;                    // Highway's name of the chosen target, or "AVX3_VNNI"
   std::vector<std::string> features;   // sub-level the CPU has, e.g. "avx512vnni", "avx512bf16"
   std::vector<std::string> available;  // targets that this build and this CPU share
 };
 
 SimdTarget simd_target();
+
+// Whether kernels that have a path with AVX-512's integer dot products take it: the target
+// "AVX3_VNNI", which is Highway's AVX3 for all other kernels.
+bool use_vnni();
 
 // Restricts dispatch to one target by name (the LACONIC_SIMD environment variable of the tools).
 // Error(kUsage) when the build or the CPU lacks it, naming what there is. Not while kernels run.
