@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Block-quantised weight matrices, laid out anew for integer dot products, and their product with
+// quantised rows.
+//
+// One recipe, whatever the number of rows, threads, tiles and the instruction set: the 32 products
+// of a block (of half a block in q6_k) are summed exactly in int32; blocks are added in ascending
+// order to one f32 sum, acc = fma(float(sum), weight_scale * row_scale, acc), and the K-quants'
+// minimum follows each block as acc = fma(-minimum, row_scale * row_sum, acc). So results are the
+// same bits everywhere; SIMD targets without fused multiply-add round twice.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "kernels/linear.h"
+#include "kernels/quantized_rows.h"
+
+namespace laconic {
+
+// Output features whose weights are interleaved: the int32 lanes of a 64-byte vector.
+inline constexpr std::size_t kPackedRows = 16;
+
+// The bytes of a packed matrix; packed_layout.h says where things are.
+struct PackedView {
+  DType type = DType::kQ8_0;
+  const std::uint8_t* weights = nullptr;  // [group][block], 64-byte aligned
+  const std::uint8_t* scales = nullptr;   // [group][scale unit]
+  std::size_t rows = 0, cols = 0;
+};
+
+// Whether matrices of this type can be packed.
+bool can_pack(DType type);
+
+// Owns a packed copy: the source may go afterwards. Bytes per weight are those of the source, and
+// up to 3 % more in K-quants.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+
+  // PRECONDITION: can_pack(view.type). Error(kResource) when the memory is not there.
+  static PackedMatrix pack(Threads& threads, const WeightView& view);
+
+  const PackedView& view() const { return view_; }
+  std::size_t bytes() const { return bytes_; }  // that a product reads
+
+ private:
+  struct Free {
+    void operator()(std::uint8_t* p) const;
+  };
+  std::unique_ptr<std::uint8_t, Free> memory_;
+  std::size_t bytes_ = 0;
+  PackedView view_;
+};
+
+// A matrix and where its product goes.
+struct PackedProduct {
+  PackedView w;
+  float* y;              // [n][y_stride], of which w.rows are written
+  std::size_t y_stride;  // at least w.rows
+};
+
+// y = x W^T for every product: one parallel region for matrices that share their input. Weights are
+// read from memory once for any n. PRECONDITION: w.cols equals x.cols() in each.
+void packed_products(Threads& threads, std::span<const PackedProduct> products,
+                     const QuantizedRows& x);
+
+inline void packed_product(Threads& threads, const PackedMatrix& w, const QuantizedRows& x,
+                           float* y, std::size_t y_stride) {
+  const PackedProduct product{w.view(), y, y_stride};
+  packed_products(threads, {&product, 1}, x);
+}
+
+// The bits of dequantize_row on the matrix that was packed.
+void dequantize_packed_row(const PackedView& w, std::size_t row, float* out /* [cols] */);
+
+namespace reference {
+// Dequantised weights times dequantised activations, in double.
+void packed_product(const PackedView& w, const QuantizedRowsView& x, float* y,
+                    std::size_t y_stride);
+}  // namespace reference
+
+}  // namespace laconic

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the bytes of a packed matrix are.
+//
+// A group is 16 rows, the last one filled up with zeros. A block is 32 columns of a group: four
+// neighbouring columns are a quad, and a line of 64 bytes holds for each row a byte for each column
+// of a quad, [row][4]. Weights are non-negative, with their type's bias added:
+//
+//   q8_0        8 lines: line j is quad j, bias 128
+//   q4_0        4 lines: line j holds quad 2j in the low nibbles, quad 2j+1 in the high; bias 8
+//   q4_k        the same without a bias
+//   q5_k        and a fifth line: bit j of a byte is the fifth bit of quad j
+//   q6_k        and two more lines: bits 2j, 2j+1 of line h are the upper bits of quad 4h+j, bias
+//   32
+//
+// Scales are a stream of their own, [row] within each unit:
+//
+//   q8_0, q4_0  a block: f16 [16]
+//   q4_k, q5_k  8 blocks: f16 scale [16], f16 minimum [16], u8 scales [8][16], u8 minima [8][16]
+//   q6_k        8 blocks: f16 scale [16], s8 scales of half blocks [16][16]
+#pragma once
+
+#include <cstddef>
+
+#include "base/dtype.h"
+#include "kernels/packed.h"
+
+namespace laconic {
+
+inline constexpr std::size_t kQuadsPerBlock = kQuantBlock / 4;
+inline constexpr std::size_t kLineBytes = 64;
+
+struct PackedLayout {
+  std::size_t block_bytes;  // of weights, for a group
+  std::size_t unit_blocks;  // blocks whose scales lie together
+  std::size_t unit_bytes;   // of their scales, for a group
+};
+
+constexpr PackedLayout packed_layout(DType type) {
+  constexpr std::size_t kHalves = kPackedRows * 2;  // an f16 for each row
+  switch (type) {
+    case DType::kQ8_0:
+      return {8 * kLineBytes, 1, kHalves};
+    case DType::kQ4_0:
+      return {4 * kLineBytes, 1, kHalves};
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      break;
+  }
+  return {0, 0, 0};
+}
+
+constexpr std::size_t packed_groups(std::size_t rows) {
+  return (rows + kPackedRows - 1) / kPackedRows;
+}
+
+}  // namespace laconic

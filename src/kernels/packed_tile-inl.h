@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tile: kGroups row groups times kX activation rows, and the loops around it.
+//
+// Included inside the namespace of a SIMD target, after packed_dot-inl.h and packed_formats-inl.h.
+
+// How far ahead of the products memory is asked for, as in dot_tile-inl.h. Only for the first
+// activation rows: the others find the weights in the cache.
+inline constexpr std::size_t kPackedPrefetchBytes = 3 * 1024;
+
+// Activation rows of the widest tile. With 32 registers: 12 integer sums, 12 sums of f32, a pair of
+// weights and the operands; with 16 registers 4 of each.
+inline constexpr std::size_t kWidestTile = kManyRegisters ? 12 : 4;
+
+// Weights that stay in the cache while the activation rows go by: half of a 512 KiB L2.
+inline constexpr std::size_t kChunkBytes = 256 * 1024;
+
+// The activation rows of a tile, at one block: row t is lane t % 4 of quad t / 4.
+template <std::size_t kX>
+struct TileRows {
+  static constexpr std::size_t kQuads = (kX + kRowsAbreast - 1) / kRowsAbreast;
+  const QuantizedBlock* quads[kQuads];
+
+  HWY_INLINE const QuantizedBlock& at(std::size_t t) const { return *quads[t / kRowsAbreast]; }
+};
+
+// Adds quads 2i and 2i + 1 of a block to the sums of one part.
+template <class Format, std::size_t i, std::size_t kGroups, std::size_t kX>
+HWY_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups], const TileRows<kX>& x,
+                         std::size_t part, IntV (&sum)[kGroups][kX]) {
+  QuadV w0[kGroups];
+  QuadV w1[kGroups];
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    Format::template quads<i>(blocks[g], part, w0[g], w1[g]);
+  }
+  for (std::size_t t = 0; t < kX; ++t) {
+    const std::int8_t* values = x.at(t).values[t % kRowsAbreast] + 8 * i;
+    const IntV x0 = broadcast_quad(values);
+    const IntV x1 = broadcast_quad(values + 4);
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      sum[g][t] = add_products<Format::kBias>(sum[g][t], w0[g], w1[g], x0, x1);
+    }
+  }
+}
+
+// One block: integer sums, then their share of the f32 sums.
+template <class Format, std::size_t kGroups, std::size_t kX>
+HWY_INLINE void add_block(const std::uint8_t* const (&blocks)[kGroups],
+                          const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
+                          const TileRows<kX>& x, V (&acc)[kParts][kGroups][kX]) {
+  constexpr bool kOffsets = Format::kBias != 0 && !(kSignedBytes && Format::kBias == 128);
+  for (std::size_t part = 0; part < kParts; ++part) {
+    for (std::size_t h = 0; h < Format::kSums; ++h) {
+      IntV sum[kGroups][kX];
+      for (std::size_t t = 0; t < kX; ++t) {
+        for (std::size_t g = 0; g < kGroups; ++g) {
+          sum[g][t] = kOffsets ? hn::Set(I32(), Format::offset(x.at(t), t % kRowsAbreast, h))
+                               : hn::Zero(I32());
+        }
+      }
+      if (Format::kSums == 1 || h == 0) {
+        add_pair<Format, 0>(blocks, x, part, sum);
+        add_pair<Format, 1>(blocks, x, part, sum);
+      }
+      if (Format::kSums == 1 || h == 1) {
+        add_pair<Format, 2>(blocks, x, part, sum);
+        add_pair<Format, 3>(blocks, x, part, sum);
+      }
+      for (std::size_t g = 0; g < kGroups; ++g) {
+        const V scale = Format::scale(units[g], block_of_unit * Format::kSums + h, part);
+        for (std::size_t t = 0; t < kX; ++t) {
+          const V both = hn::Mul(scale, hn::Set(F32(), x.at(t).scales[t % kRowsAbreast]));
+          acc[part][g][t] = hn::MulAdd(hn::ConvertTo(F32(), sum[g][t]), both, acc[part][g][t]);
+        }
+      }
+    }
+    if constexpr (Format::kMinimum) {
+      for (std::size_t g = 0; g < kGroups; ++g) {
+        const V minimum = Format::minimum(units[g], block_of_unit, part);
+        for (std::size_t t = 0; t < kX; ++t) {
+          const V weighted = hn::Set(F32(), x.at(t).weighted_sums[t % kRowsAbreast]);
+          acc[part][g][t] = hn::NegMulAdd(minimum, weighted, acc[part][g][t]);
+        }
+      }
+    }
+  }
+}
+
+// Rows of groups [group, group + kGroups) times activation rows [first, first + kX).
+// PRECONDITION: first is a multiple of kRowsAbreast.
+template <class Format, std::size_t kGroups, std::size_t kX>
+HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::size_t first) {
+  constexpr PackedLayout kLayout = packed_layout(Format::kType);
+  const std::size_t blocks = a.w.cols / kQuantBlock;
+  const std::size_t units = blocks / kLayout.unit_blocks;
+  const std::uint8_t* w[kGroups];
+  const std::uint8_t* s[kGroups];
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    w[g] = a.w.weights + (group + g) * blocks * kLayout.block_bytes;
+    s[g] = a.w.scales + (group + g) * units * kLayout.unit_bytes;
+  }
+  V acc[kParts][kGroups][kX];
+  for (auto& part : acc) {
+    for (auto& row : part) {
+      for (V& sum : row) sum = hn::Zero(F32());
+    }
+  }
+  TileRows<kX> x;
+  for (std::size_t q = 0; q < x.kQuads; ++q) {
+    x.quads[q] = a.x.blocks + (first / kRowsAbreast + q) * blocks;
+  }
+  for (std::size_t unit = 0; unit < units; ++unit) {
+    for (std::size_t b = 0; b < kLayout.unit_blocks; ++b) {
+      for (std::size_t g = 0; first == 0 && g < kGroups; ++g) {
+        for (std::size_t line = 0; line < kLayout.block_bytes; line += kLineBytes) {
+          hwy::Prefetch(w[g] + kPackedPrefetchBytes + line);
+        }
+      }
+      add_block<Format, kGroups, kX>(w, s, b, x, acc);
+      for (std::size_t g = 0; g < kGroups; ++g) w[g] += kLayout.block_bytes;
+      for (const QuantizedBlock*& quad : x.quads) ++quad;
+    }
+    for (std::size_t g = 0; g < kGroups; ++g) s[g] += kLayout.unit_bytes;
+  }
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    for (std::size_t part = 0; part < kParts; ++part) {
+      const std::size_t out = (group + g) * kPackedRows + part * kLanes;
+      if (out >= a.w.rows) return;
+      const std::size_t count = std::min(kLanes, a.w.rows - out);
+      for (std::size_t t = 0; t < kX; ++t) {
+        float* y = a.y + (first + t) * a.y_stride + out;
+        if (count == kLanes) {
+          hn::StoreU(acc[part][g][t], F32(), y);
+        } else {
+          store_partial(acc[part][g][t], y, count);
+        }
+      }
+    }
+  }
+}
+
+// Groups [begin, end) times kX activation rows.
+template <class Format, std::size_t kX>
+HWY_INLINE void packed_tiles(const PackedArguments& a, std::size_t begin, std::size_t end,
+                             std::size_t first) {
+  for (std::size_t group = begin; group < end; ++group) packed_tile<Format, 1, kX>(a, group, first);
+}
+
+template <class Format>
+HWY_INLINE void packed_range(const PackedArguments& a, std::size_t begin, std::size_t end) {
+  constexpr PackedLayout kLayout = packed_layout(Format::kType);
+  const std::size_t group_bytes =
+      std::max<std::size_t>(a.w.cols / kQuantBlock * kLayout.block_bytes, 1);
+  const std::size_t chunk = std::max<std::size_t>(kChunkBytes / group_bytes, 1);
+  const std::size_t n = a.x.n;
+  for (std::size_t group = begin; group < end; group += chunk) {
+    const std::size_t stop = std::min(end, group + chunk);
+    std::size_t first = 0;
+    for (; first + kWidestTile <= n; first += kWidestTile) {
+      packed_tiles<Format, kWidestTile>(a, group, stop, first);
+    }
+    if constexpr (kWidestTile > 8) {
+      if (n - first >= 8) {
+        packed_tiles<Format, 8>(a, group, stop, first);
+        first += 8;
+      }
+    }
+    if constexpr (kWidestTile > 4) {
+      if (n - first >= 4) {
+        packed_tiles<Format, 4>(a, group, stop, first);
+        first += 4;
+      }
+    }
+    switch (n - first) {
+      case 3:
+        packed_tiles<Format, 3>(a, group, stop, first);
+        break;
+      case 2:
+        packed_tiles<Format, 2>(a, group, stop, first);
+        break;
+      case 1:
+        packed_tiles<Format, 1>(a, group, stop, first);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void packed_range_of_type(const PackedArguments& a, std::size_t begin, std::size_t end) {
+  switch (a.w.type) {
+    case DType::kQ8_0:
+      return packed_range<PackedQ8_0>(a, begin, end);
+    case DType::kQ4_0:
+      return packed_range<PackedQ4_0>(a, begin, end);
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+      break;
+  }
+  assert(false && "only types that can_pack");
+}

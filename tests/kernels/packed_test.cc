@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/packed.h"
+
+#include <gtest/gtest.h>
+
+#include <rapidcheck/gtest.h>
+#include <algorithm>
+#include <limits>
+
+#include "packed_testing.h"
+
+namespace laconic {
+namespace {
+
+using test::kPackedTypes;
+using test::on_every_target;
+using test::random_floats;
+using test::RandomBlocks;
+using test::same_bits;
+
+constexpr float kUntouched = -12345.0f;
+
+std::vector<float> product(Threads& threads, const PackedMatrix& w, const std::vector<float>& x,
+                           std::size_t n) {
+  QuantizedRows rows;
+  quantize_rows(threads, x.data(), n, w.view().cols, rows);
+  std::vector<float> y(n * w.view().rows, kUntouched);
+  packed_product(threads, w, rows, y.data(), w.view().rows);
+  return y;
+}
+
+// Against exact sums. The f32 sum of b blocks makes b roundings of at most the sum of magnitudes,
+// each with a product of scales rounded once (twice that for targets that round products too, and
+// for minima).
+void expect_close_to_twin(Threads& threads, const WeightView& view, std::size_t n,
+                          std::uint32_t seed) {
+  const PackedMatrix w = PackedMatrix::pack(threads, view);
+  const std::vector<float> x = random_floats(n * view.cols, seed);
+  QuantizedRows rows;
+  reference::quantize_rows(x.data(), n, view.cols, rows);
+  std::vector<float> expected(n * view.rows, kUntouched);
+  reference::packed_product(w.view(), rows.view(), expected.data(), view.rows);
+  const std::vector<float> y = product(threads, w, x, n);
+  const double step = 0x1p-24 * 4 * static_cast<double>(view.cols / kQuantBlock + 2);
+  std::vector<float> weights(view.cols);
+  for (std::size_t r = 0; r < view.rows; ++r) {
+    dequantize_row(view, r, weights.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      double magnitude = 0;
+      for (std::size_t k = 0; k < view.cols; ++k) {
+        magnitude += std::fabs(static_cast<double>(weights[k]) * x[i * view.cols + k]);
+      }
+      // A minimum is subtracted from a larger product: 4 covers what cancels in the weight itself.
+      ASSERT_NEAR(y[i * view.rows + r], expected[i * view.rows + r], 4 * step * magnitude + 1e-30)
+          << "row " << r << " of activation " << i;
+    }
+  }
+}
+
+TEST(PackedProduct, EqualsTheTwinOnEveryTarget) {
+  Threads threads(1);
+  on_every_target([&] {
+    for (DType type : kPackedTypes) {
+      const std::size_t unit = block_elements(type);
+      for (std::size_t units : {0u, 1u, 2u, 3u, 5u}) {
+        for (std::size_t rows : {0u, 1u, 15u, 16u, 17u, 40u}) {
+          for (std::size_t n : {0u, 1u, 2u, 3u, 4u, 5u, 8u, 12u, 27u}) {
+            SCOPED_TRACE(std::string(dtype_name(type)) + " " + std::to_string(rows) + "x" +
+                         std::to_string(units * unit) + " n" + std::to_string(n));
+            const RandomBlocks w(type, rows, units * unit, 1);
+            expect_close_to_twin(threads, w.view, n, 2);
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(PackedProduct, TheSameBitsAnywhereInABatch) {
+  Threads threads(1);
+  on_every_target([&] {
+    for (DType type : kPackedTypes) {
+      const std::size_t cols = 512, most = 29;
+      const RandomBlocks source(type, 51, cols, 3);
+      const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+      const std::vector<float> x = random_floats(most * cols, 4);
+      const std::vector<float> all = product(threads, w, x, most);
+      for (std::size_t n : {1u, 2u, 3u, 4u, 7u, 11u, 12u, 13u, 16u, 23u}) {
+        for (std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{5}, most - n}) {
+          if (first + n > most) continue;
+          const auto from = x.begin() + static_cast<std::ptrdiff_t>(first * cols);
+          const std::vector<float> some(from, from + static_cast<std::ptrdiff_t>(n * cols));
+          const auto in_all = all.begin() + static_cast<std::ptrdiff_t>(first * 51);
+          const std::vector<float> expected(in_all, in_all + static_cast<std::ptrdiff_t>(n * 51));
+          EXPECT_TRUE(same_bits(product(threads, w, some, n), expected))
+              << dtype_name(type) << " rows " << first << " to " << first + n;
+        }
+      }
+    }
+  });
+}
+
+TEST(PackedProduct, TheSameBitsOnTargetsThatFuse) {
+  Threads threads(1);
+  for (DType type : kPackedTypes) {
+    const RandomBlocks source(type, 37, 1024, 5);
+    const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+    const std::vector<float> x = random_floats(14 * 1024, 6);
+    std::vector<float> first;
+    on_every_target([&] {
+      const std::vector<float> y = product(threads, w, x, 14);
+      if (!test::fuses_multiply_add(simd_target().name)) return;
+      if (first.empty()) first = y;
+      EXPECT_TRUE(same_bits(y, first)) << dtype_name(type);
+    });
+  }
+}
+
+TEST(PackedProduct, ThreadsDoNotMatter) {
+  Threads one(1);
+  for (DType type : kPackedTypes) {
+    const RandomBlocks source(type, 1003, 512, 7);
+    const PackedMatrix w = PackedMatrix::pack(one, source.view);
+    for (std::size_t n : {1u, 13u}) {
+      const std::vector<float> x = random_floats(n * 512, 8);
+      const std::vector<float> expected = product(one, w, x, n);
+      for (std::size_t count : {2u, 3u, 4u}) {
+        Threads threads(count);
+        const PackedMatrix again = PackedMatrix::pack(threads, source.view);
+        EXPECT_TRUE(same_bits(product(threads, again, x, n), expected)) << dtype_name(type);
+      }
+    }
+  }
+}
+
+// More weights than stay in the cache at once: the range is cut into chunks.
+TEST(PackedProduct, ChunksJoin) {
+  Threads threads(1);
+  const RandomBlocks source(DType::kQ8_0, 330, 4096, 9);
+  expect_close_to_twin(threads, source.view, 14, 10);
+}
+
+TEST(PackedProduct, MatricesOfOneRegionEqualEachAlone) {
+  const std::size_t cols = 512, n = 5;
+  for (std::size_t count : {1u, 3u}) {
+    Threads threads(count);
+    const std::vector<float> x = random_floats(n * cols, 11);
+    QuantizedRows rows;
+    quantize_rows(threads, x.data(), n, cols, rows);
+    std::vector<PackedMatrix> matrices;
+    std::vector<std::vector<float>> outputs;
+    std::vector<PackedProduct> products;
+    std::uint32_t seed = 12;
+    for (DType type : kPackedTypes) {
+      for (std::size_t height : {1u, 640u, 0u, 130u}) {
+        const RandomBlocks source(type, height, cols, seed++);
+        matrices.push_back(PackedMatrix::pack(threads, source.view));
+        outputs.emplace_back(n * (height + 3), kUntouched);
+      }
+    }
+    for (std::size_t i = 0; i < matrices.size(); ++i) {
+      const PackedView& w = matrices[i].view();
+      products.push_back({w, outputs[i].data(), w.rows + 3});
+    }
+    packed_products(threads, products, rows);
+    for (std::size_t i = 0; i < matrices.size(); ++i) {
+      const std::size_t height = matrices[i].view().rows;
+      const std::vector<float> alone = product(threads, matrices[i], x, n);
+      for (std::size_t t = 0; t < n; ++t) {
+        const float* y = outputs[i].data() + t * (height + 3);
+        EXPECT_TRUE(std::equal(y, y + height, alone.data() + t * height)) << i;
+        for (std::size_t r = height; r < height + 3; ++r) EXPECT_EQ(y[r], kUntouched) << i;
+      }
+    }
+  }
+}
+
+// The largest sums that a block can have, exactly: nothing saturates.
+TEST(PackedProduct, ExtremeWeightsAreExact) {
+  Threads threads(1);
+  for (int sign : {1, -1}) {
+    for (int byte : {-128, 127, 0, -1}) {
+      RandomBlocks source(DType::kQ8_0, 17, 64, 13);
+      for (std::size_t at = 0; at < source.bytes.size(); at += 34) {
+        test::set_half(source.bytes.data() + at, 1.0f);
+        for (std::size_t k = 2; k < 34; ++k) source.bytes[at + k] = static_cast<std::byte>(byte);
+      }
+      const std::vector<float> x(64, static_cast<float>(127 * sign));
+      on_every_target([&] {
+        const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+        for (float y : product(threads, w, x, 1)) {
+          EXPECT_EQ(y, static_cast<float>(64 * 127 * sign * byte));
+        }
+      });
+    }
+  }
+}
+
+TEST(PackedProduct, InfiniteAndSmallestScales) {
+  Threads threads(1);
+  for (DType type : kPackedTypes) {
+    const std::size_t cols = 2 * block_elements(type);
+    RandomBlocks source(type, 20, cols, 14);
+    const std::size_t row = row_bytes(type, cols);
+    for (const std::size_t place : test::scale_places(type)) {
+      test::set_half(source.bytes.data() + place, std::numeric_limits<float>::infinity());
+      test::set_half(source.bytes.data() + row + place, 6e-8f);  // subnormal
+      test::set_half(source.bytes.data() + 2 * row + place,
+                     std::numeric_limits<float>::quiet_NaN());
+      test::set_half(source.bytes.data() + 3 * row + place, 0.0f);
+    }
+    std::vector<float> x(cols, 1.0f);
+    on_every_target([&] {
+      const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+      const std::vector<float> y = product(threads, w, x, 1);
+      EXPECT_FALSE(std::isfinite(y[0])) << dtype_name(type);
+      EXPECT_TRUE(std::isfinite(y[1])) << dtype_name(type);
+      EXPECT_TRUE(std::isnan(y[2])) << dtype_name(type);
+      for (std::size_t r = 3; r < 20; ++r) EXPECT_TRUE(std::isfinite(y[r])) << dtype_name(type);
+      // An activation that is not finite shows in every output of its row.
+      std::vector<float> lost = x;
+      lost[3] = std::numeric_limits<float>::infinity();
+      for (float value : product(threads, w, lost, 1)) EXPECT_TRUE(std::isnan(value));
+    });
+  }
+}
+
+TEST(PackedMatrix, RowsComeBackBitForBit) {
+  Threads threads(2);
+  for (DType type : kPackedTypes) {
+    for (std::size_t rows : {1u, 16u, 37u}) {
+      const std::size_t cols = 3 * block_elements(type);
+      const RandomBlocks source(type, rows, cols, 15);
+      const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+      std::vector<float> packed(cols), stored(cols);
+      for (std::size_t r = 0; r < rows; ++r) {
+        dequantize_packed_row(w.view(), r, packed.data());
+        dequantize_row(source.view, r, stored.data());
+        EXPECT_TRUE(same_bits(packed, stored)) << dtype_name(type) << " row " << r;
+      }
+    }
+  }
+}
+
+TEST(PackedMatrix, TakesHardlyMoreThanTheSource) {
+  Threads threads(1);
+  for (DType type : kPackedTypes) {
+    const RandomBlocks source(type, 32, 1024, 16);
+    const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+    EXPECT_LE(static_cast<double>(w.bytes()), 1.03 * static_cast<double>(source.view.bytes()));
+    EXPECT_TRUE(can_pack(type));
+  }
+  EXPECT_FALSE(can_pack(DType::kF32));
+  EXPECT_FALSE(can_pack(DType::kBF16));
+}
+
+RC_GTEST_PROP(PackedProperty, EqualsTheTwin, ()) {
+  const DType type =
+      *rc::gen::elementOf(std::vector<DType>(std::begin(kPackedTypes), std::end(kPackedTypes)));
+  const auto rows = *rc::gen::inRange<std::size_t>(0, 70);
+  const auto units = *rc::gen::inRange<std::size_t>(0, 6);
+  const auto n = *rc::gen::inRange<std::size_t>(0, 40);
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  Threads threads(*rc::gen::inRange<std::size_t>(1, 5));
+  const RandomBlocks w(type, rows, units * block_elements(type), seed);
+  expect_close_to_twin(threads, w.view, n, seed + 1);
+}
+
+}  // namespace
+}  // namespace laconic

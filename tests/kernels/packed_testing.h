@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Matrices of random blocks, for types that are read but not written here too.
+#pragma once
+
+#include <cstring>
+
+#include "base/half.h"
+#include "kernel_testing.h"
+#include "kernels/packed.h"
+
+namespace laconic::test {
+
+inline constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0};
+
+// Where a block's f16 scales are.
+inline std::vector<std::size_t> scale_places(DType) { return {0}; }
+
+inline void set_half(std::byte* at, float value) {
+  const std::uint16_t half = f16_from_float(value);
+  std::memcpy(at, &half, sizeof(half));
+}
+
+// Every bit pattern but in the f16 scales, which are small and of either sign.
+struct RandomBlocks {
+  RandomBlocks(DType type, std::size_t rows, std::size_t cols, std::uint32_t seed)
+      : bytes(rows * row_bytes(type, cols)), view{type, bytes.data(), rows, cols} {
+    std::mt19937 generator(seed);
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(generator() & 255u);
+    for (std::size_t at = 0; at < bytes.size(); at += block_bytes(type)) {
+      for (const std::size_t place : scale_places(type)) {
+        set_half(bytes.data() + at + place,
+                 (static_cast<float>(generator() % 2001) - 1000.0f) * 1e-4f);
+      }
+    }
+  }
+
+  std::vector<std::byte> bytes;
+  WeightView view;
+};
+
+// The SIMD targets whose f32 sums round once, and so agree bit for bit.
+inline bool fuses_multiply_add(const std::string& target) {
+  return target.rfind("AVX", 0) == 0 || target.rfind("NEON", 0) == 0;
+}
+
+}  // namespace laconic::test
