@@ -12,8 +12,15 @@
 namespace laconic::cli {
 
 DType parse_weight_type(const std::string& name) {
-  const auto type = dtype_from_name(name);
+  // GGUF files name their types in capitals.
+  std::string lower = name;
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const auto type = dtype_from_name(lower);
   if (!type) throw_usage("--type is \"{}\"; it must be f32, f16, bf16, q8_0 or q4_0", name);
+  if (!can_quantize(*type)) {
+    throw_usage(
+        "--type is \"{}\", which is read but not written; f32, f16, bf16, q8_0 and q4_0 are", name);
+  }
   return *type;
 }
 

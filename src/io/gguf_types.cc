@@ -10,7 +10,8 @@ namespace laconic {
 namespace {
 
 constexpr std::pair<DType, std::uint32_t> kSupported[] = {
-    {DType::kF32, 0}, {DType::kF16, 1}, {DType::kQ4_0, 2}, {DType::kQ8_0, 8}, {DType::kBF16, 30},
+    {DType::kF32, 0},   {DType::kF16, 1},   {DType::kQ4_0, 2},  {DType::kQ8_0, 8},
+    {DType::kQ4_K, 12}, {DType::kQ5_K, 13}, {DType::kQ6_K, 14}, {DType::kBF16, 30},
 };
 
 // Indexed by ggml's number; empty where a number was never given or was taken back.

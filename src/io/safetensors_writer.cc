@@ -22,6 +22,9 @@ std::string_view dtype_text(const TensorView& tensor, std::string_view where) {
       return "BF16";
     case DType::kQ8_0:
     case DType::kQ4_0:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
       break;
   }
   throw_input("cannot write {}: safetensors has no type for tensor {} ({})", where,

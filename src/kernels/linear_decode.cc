@@ -37,6 +37,12 @@ void decode_rows(const WeightView& w, const float* x, std::size_t n, float* y, s
       return dot_block<FormatQ8_0>(a, begin, end, n);
     case DType::kQ4_0:
       return dot_block<FormatQ4_0>(a, begin, end, n);
+    case DType::kQ4_K:
+      return dot_block<FormatQ4_K>(a, begin, end, n);
+    case DType::kQ5_K:
+      return dot_block<FormatQ5_K>(a, begin, end, n);
+    case DType::kQ6_K:
+      return dot_block<FormatQ6_K>(a, begin, end, n);
   }
 }
 

@@ -59,3 +59,81 @@ struct PackedQ4_0 {
     return load_halves(unit, part);
   }
 };
+
+// A unit's f16 of each row times a small integer of each row, which is exact.
+HWY_INLINE V scaled(const std::uint8_t* halves, IntV integers, std::size_t part) {
+  return hn::Mul(load_halves(halves, part), hn::ConvertTo(F32(), integers));
+}
+
+// The scales and minima of q4_k and q5_k.
+struct PackedWithMinimum {
+  static constexpr int kBias = 0;
+  static constexpr std::size_t kSums = 1;
+  static constexpr bool kMinimum = true;
+
+  static HWY_INLINE std::int32_t offset(const QuantizedBlock&, std::size_t, std::size_t) {
+    return 0;
+  }
+  static HWY_INLINE V scale(const std::uint8_t* unit, std::size_t block, std::size_t part) {
+    const std::uint8_t* scales = unit + kKPackedScalesAt + block * kPackedRows;
+    return scaled(unit, load_bytes(scales + part * kLanes), part);
+  }
+  static HWY_INLINE V minimum(const std::uint8_t* unit, std::size_t block, std::size_t part) {
+    const std::uint8_t* minima = unit + kKPackedMinimaAt + block * kPackedRows;
+    return scaled(unit + kKPackedMinimumAt, load_bytes(minima + part * kLanes), part);
+  }
+};
+
+struct PackedQ4_K : PackedWithMinimum {
+  static constexpr DType kType = DType::kQ4_K;
+
+  template <std::size_t i>
+  static HWY_INLINE void quads(const std::uint8_t* block, std::size_t part, QuadV& w0, QuadV& w1) {
+    PackedQ4_0::quads<i>(block, part, w0, w1);
+  }
+};
+
+// Bits [kFrom, ..) of every byte moved to [kTo, ..), of which the mask keeps some.
+template <int kFrom, int kTo>
+HWY_INLINE QuadV move_bits(QuadV quads, std::uint32_t mask) {
+  if constexpr (kFrom > kTo) return and_bytes(hn::ShiftRight<kFrom - kTo>(quads), mask);
+  if constexpr (kFrom < kTo) return and_bytes(hn::ShiftLeft<kTo - kFrom>(quads), mask);
+  return and_bytes(quads, mask);
+}
+
+struct PackedQ5_K : PackedWithMinimum {
+  static constexpr DType kType = DType::kQ5_K;
+
+  template <std::size_t i>
+  static HWY_INLINE void quads(const std::uint8_t* block, std::size_t part, QuadV& w0, QuadV& w1) {
+    PackedQ4_0::quads<i>(block, part, w0, w1);
+    const QuadV bits = load_line(block + kUpperBitsAt, part);
+    w0 = hn::Or(w0, move_bits<2 * i, 4>(bits, 1 << 4));
+    w1 = hn::Or(w1, move_bits<2 * i + 1, 4>(bits, 1 << 4));
+  }
+};
+
+struct PackedQ6_K {
+  static constexpr DType kType = DType::kQ6_K;
+  static constexpr int kBias = 32;
+  static constexpr std::size_t kSums = 2;
+  static constexpr bool kMinimum = false;
+
+  static HWY_INLINE std::int32_t offset(const QuantizedBlock& x, std::size_t row,
+                                        std::size_t half) {
+    return x.offsets_32[half][row];
+  }
+  template <std::size_t i>
+  static HWY_INLINE void quads(const std::uint8_t* block, std::size_t part, QuadV& w0, QuadV& w1) {
+    PackedQ4_0::quads<i>(block, part, w0, w1);
+    const QuadV bits = load_line(block + kUpperBitsAt + i / 2 * kLineBytes, part);
+    w0 = hn::Or(w0, move_bits<i % 2 * 4, 4>(bits, 3 << 4));
+    w1 = hn::Or(w1, move_bits<i % 2 * 4 + 2, 4>(bits, 3 << 4));
+  }
+  // `half` counts the half blocks of a unit.
+  static HWY_INLINE V scale(const std::uint8_t* unit, std::size_t half, std::size_t part) {
+    const std::uint8_t* scales = unit + kQ6KPackedScalesAt + half * kPackedRows + part * kLanes;
+    const auto bytes = hn::LoadU(I8(), reinterpret_cast<const std::int8_t*>(scales));
+    return scaled(unit, hn::PromoteTo(I32(), bytes), part);
+  }
+};

@@ -29,6 +29,13 @@ namespace laconic {
 inline constexpr std::size_t kQuadsPerBlock = kQuantBlock / 4;
 inline constexpr std::size_t kLineBytes = 64;
 
+// Places in a block's weights and in a unit of scales.
+inline constexpr std::size_t kUpperBitsAt = 4 * kLineBytes;
+inline constexpr std::size_t kKPackedMinimumAt = 2 * kPackedRows;
+inline constexpr std::size_t kKPackedScalesAt = 4 * kPackedRows;
+inline constexpr std::size_t kKPackedMinimaAt = 12 * kPackedRows;
+inline constexpr std::size_t kQ6KPackedScalesAt = 2 * kPackedRows;
+
 struct PackedLayout {
   std::size_t block_bytes;  // of weights, for a group
   std::size_t unit_blocks;  // blocks whose scales lie together
@@ -42,6 +49,12 @@ constexpr PackedLayout packed_layout(DType type) {
       return {8 * kLineBytes, 1, kHalves};
     case DType::kQ4_0:
       return {4 * kLineBytes, 1, kHalves};
+    case DType::kQ4_K:
+      return {4 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
+    case DType::kQ5_K:
+      return {5 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
+    case DType::kQ6_K:
+      return {6 * kLineBytes, 8, kHalves + 16 * kPackedRows};
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:

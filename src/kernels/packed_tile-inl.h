@@ -42,36 +42,44 @@ HWY_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups], const Til
   }
 }
 
-// One block: integer sums, then their share of the f32 sums.
+// One of a block's integer sums (q6_k has one for each half), then its share of the f32 sums.
+template <class Format, std::size_t kSum, std::size_t kGroups, std::size_t kX>
+HWY_INLINE void add_sum(const std::uint8_t* const (&blocks)[kGroups],
+                        const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
+                        const TileRows<kX>& x, std::size_t part, V (&acc)[kGroups][kX]) {
+  constexpr bool kOffsets = Format::kBias != 0 && !(kSignedBytes && Format::kBias == 128);
+  IntV sum[kGroups][kX];
+  for (std::size_t t = 0; t < kX; ++t) {
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      sum[g][t] = kOffsets ? hn::Set(I32(), Format::offset(x.at(t), t % kRowsAbreast, kSum))
+                           : hn::Zero(I32());
+    }
+  }
+  if constexpr (Format::kSums == 1 || kSum == 0) {
+    add_pair<Format, 0>(blocks, x, part, sum);
+    add_pair<Format, 1>(blocks, x, part, sum);
+  }
+  if constexpr (Format::kSums == 1 || kSum == 1) {
+    add_pair<Format, 2>(blocks, x, part, sum);
+    add_pair<Format, 3>(blocks, x, part, sum);
+  }
+  for (std::size_t g = 0; g < kGroups; ++g) {
+    const V scale = Format::scale(units[g], block_of_unit * Format::kSums + kSum, part);
+    for (std::size_t t = 0; t < kX; ++t) {
+      const V both = hn::Mul(scale, hn::Set(F32(), x.at(t).scales[t % kRowsAbreast]));
+      acc[g][t] = hn::MulAdd(hn::ConvertTo(F32(), sum[g][t]), both, acc[g][t]);
+    }
+  }
+}
+
 template <class Format, std::size_t kGroups, std::size_t kX>
 HWY_INLINE void add_block(const std::uint8_t* const (&blocks)[kGroups],
                           const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
                           const TileRows<kX>& x, V (&acc)[kParts][kGroups][kX]) {
-  constexpr bool kOffsets = Format::kBias != 0 && !(kSignedBytes && Format::kBias == 128);
   for (std::size_t part = 0; part < kParts; ++part) {
-    for (std::size_t h = 0; h < Format::kSums; ++h) {
-      IntV sum[kGroups][kX];
-      for (std::size_t t = 0; t < kX; ++t) {
-        for (std::size_t g = 0; g < kGroups; ++g) {
-          sum[g][t] = kOffsets ? hn::Set(I32(), Format::offset(x.at(t), t % kRowsAbreast, h))
-                               : hn::Zero(I32());
-        }
-      }
-      if (Format::kSums == 1 || h == 0) {
-        add_pair<Format, 0>(blocks, x, part, sum);
-        add_pair<Format, 1>(blocks, x, part, sum);
-      }
-      if (Format::kSums == 1 || h == 1) {
-        add_pair<Format, 2>(blocks, x, part, sum);
-        add_pair<Format, 3>(blocks, x, part, sum);
-      }
-      for (std::size_t g = 0; g < kGroups; ++g) {
-        const V scale = Format::scale(units[g], block_of_unit * Format::kSums + h, part);
-        for (std::size_t t = 0; t < kX; ++t) {
-          const V both = hn::Mul(scale, hn::Set(F32(), x.at(t).scales[t % kRowsAbreast]));
-          acc[part][g][t] = hn::MulAdd(hn::ConvertTo(F32(), sum[g][t]), both, acc[part][g][t]);
-        }
-      }
+    add_sum<Format, 0>(blocks, units, block_of_unit, x, part, acc[part]);
+    if constexpr (Format::kSums == 2) {
+      add_sum<Format, 1>(blocks, units, block_of_unit, x, part, acc[part]);
     }
     if constexpr (Format::kMinimum) {
       for (std::size_t g = 0; g < kGroups; ++g) {
@@ -192,6 +200,12 @@ void packed_range_of_type(const PackedArguments& a, std::size_t begin, std::size
       return packed_range<PackedQ8_0>(a, begin, end);
     case DType::kQ4_0:
       return packed_range<PackedQ4_0>(a, begin, end);
+    case DType::kQ4_K:
+      return packed_range<PackedQ4_K>(a, begin, end);
+    case DType::kQ5_K:
+      return packed_range<PackedQ5_K>(a, begin, end);
+    case DType::kQ6_K:
+      return packed_range<PackedQ6_K>(a, begin, end);
     case DType::kF32:
     case DType::kF16:
     case DType::kBF16:

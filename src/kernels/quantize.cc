@@ -2,6 +2,7 @@
 #include "kernels/quantize.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -166,6 +167,11 @@ void quantize_kernel(DType type, const float* in, std::size_t n, std::byte* byte
         quantize_q4_0_block(in + b * kQuantBlock, out + b * block_bytes(type));
       }
       return;
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
+      assert(false && "K-quants are only read");
+      return;
   }
 }
 
@@ -200,6 +206,12 @@ void dequantize_kernel(DType type, const std::byte* bytes, std::size_t n, float*
       return widen_row<FormatQ8_0>(in, n, out);
     case DType::kQ4_0:
       return widen_row<FormatQ4_0>(in, n, out);
+    case DType::kQ4_K:
+      return widen_row<FormatQ4_K>(in, n, out);
+    case DType::kQ5_K:
+      return widen_row<FormatQ5_K>(in, n, out);
+    case DType::kQ6_K:
+      return widen_row<FormatQ6_K>(in, n, out);
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace laconic {
 
-// PRECONDITION: n is a multiple of block_elements(type). Non-finite inputs stay non-finite.
+// PRECONDITION: can_quantize(type), n is a multiple of block_elements(type). Non-finite inputs stay
+// non-finite.
 void quantize_row(DType type, const float* in /* [n] */, std::size_t n,
                   std::byte* out /* [row_bytes(type, n)] */);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 
 #include "base/half.h"
+#include "kernels/k_quants.h"
 #include "kernels/quantize.h"
 
 namespace laconic::reference {
@@ -60,6 +62,27 @@ void quantize_q4_0(const float* in, std::byte* out) {
   }
 }
 
+void dequantize_with_minimum(DType type, const std::byte* in, float* out) {
+  const auto* block = reinterpret_cast<const std::uint8_t*>(in);
+  const float d = float_from_f16(load_half(in));
+  const float minimum_d = float_from_f16(load_half(in + kKMinimumAt));
+  for (std::size_t k = 0; k < kKBlock; ++k) {
+    const KScale s = k_scale(block, k / 32);
+    const unsigned q = type == DType::kQ4_K ? q4_k_value(block, k) : q5_k_value(block, k);
+    out[k] = d * static_cast<float>(s.scale) * static_cast<float>(q) -
+             minimum_d * static_cast<float>(s.minimum);
+  }
+}
+
+void dequantize_q6_k(const std::byte* in, float* out) {
+  const auto* block = reinterpret_cast<const std::uint8_t*>(in);
+  const float d = float_from_f16(load_half(in + kQ6KScaleAt));
+  for (std::size_t k = 0; k < kKBlock; ++k) {
+    const int q = static_cast<int>(q6_k_value(block, k)) - 32;
+    out[k] = d * static_cast<float>(q6_k_scale(block, k / 16)) * static_cast<float>(q);
+  }
+}
+
 }  // namespace
 
 void quantize_row(DType type, const float* in, std::size_t n, std::byte* out) {
@@ -81,6 +104,11 @@ void quantize_row(DType type, const float* in, std::size_t n, std::byte* out) {
       case DType::kQ4_0:
         quantize_q4_0(in + i, out);
         break;
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+      case DType::kQ6_K:
+        assert(false && "K-quants are only read");
+        return;
     }
   }
 }
@@ -111,6 +139,13 @@ void dequantize(DType type, const std::byte* in, std::size_t n, float* out) {
           out[i + k] = d * static_cast<float>((pair & 15) - 8);
           out[i + k + kQuantBlock / 2] = d * static_cast<float>((pair >> 4) - 8);
         }
+        break;
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+        dequantize_with_minimum(type, in, out + i);
+        break;
+      case DType::kQ6_K:
+        dequantize_q6_k(in, out + i);
         break;
     }
   }

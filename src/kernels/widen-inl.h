@@ -21,6 +21,7 @@
 #include "base/dtype.h"
 #include "hwy/cache_control.h"
 #include "hwy/highway.h"
+#include "kernels/k_quants.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -164,6 +165,80 @@ struct FormatQ4_0 {
 
  private:
   V scale_;
+  const std::uint8_t* p_;
+};
+
+HWY_INLINE hn::Vec<I32> load_bytes(const std::uint8_t* p) {
+  return hn::PromoteTo(I32(), hn::LoadU(U8(), p));
+}
+
+// What q4_k and q5_k share: d * scale * q - minimum_d * minimum, whose products are exact.
+template <typename Self, DType kType>
+struct FormatWithMinimum {
+  static constexpr bool kBlocks = true;
+  static constexpr std::size_t kSpan = kKBlock;
+  static constexpr std::size_t kSpanBytes = block_bytes(kType);
+
+  explicit HWY_INLINE FormatWithMinimum(const std::uint8_t* p)
+      : d_(broadcast_f16(p)), minimum_d_(broadcast_f16(p + kKMinimumAt)), p_(p) {}
+  HWY_INLINE V vector(std::size_t v) const {
+    const std::size_t k = v * kLanes;
+    const KScale s = k_scale(p_, k / 32);
+    const V scale = hn::Mul(d_, hn::Set(F32(), static_cast<float>(s.scale)));
+    const V minimum = hn::Mul(minimum_d_, hn::Set(F32(), static_cast<float>(s.minimum)));
+    return hn::Sub(hn::Mul(scale, hn::ConvertTo(F32(), Self::values(p_, k))), minimum);
+  }
+
+ protected:
+  // kLanes nibbles from element k on; 64 elements share 32 bytes.
+  static HWY_INLINE hn::Vec<I32> nibbles(const std::uint8_t* p, std::size_t k) {
+    const auto bytes = load_bytes(p + k / 64 * 32 + k % 32);
+    return k % 64 < 32 ? hn::And(bytes, hn::Set(I32(), 15)) : hn::ShiftRight<4>(bytes);
+  }
+
+ private:
+  V d_, minimum_d_;
+  const std::uint8_t* p_;
+};
+
+struct FormatQ4_K : FormatWithMinimum<FormatQ4_K, DType::kQ4_K> {
+  explicit HWY_INLINE FormatQ4_K(const std::uint8_t* p) : FormatWithMinimum(p) {}
+  static HWY_INLINE hn::Vec<I32> values(const std::uint8_t* p, std::size_t k) {
+    return nibbles(p + kQ4KNibblesAt, k);
+  }
+};
+
+struct FormatQ5_K : FormatWithMinimum<FormatQ5_K, DType::kQ5_K> {
+  explicit HWY_INLINE FormatQ5_K(const std::uint8_t* p) : FormatWithMinimum(p) {}
+  static HWY_INLINE hn::Vec<I32> values(const std::uint8_t* p, std::size_t k) {
+    const auto bits = load_bytes(p + kQ5KBitsAt + k % 32);
+    const auto bit = hn::And(hn::ShiftRightSame(bits, static_cast<int>(k / 32)), hn::Set(I32(), 1));
+    return hn::Or(nibbles(p + kQ5KNibblesAt, k), hn::ShiftLeft<4>(bit));
+  }
+};
+
+struct FormatQ6_K {
+  static constexpr bool kBlocks = true;
+  static constexpr std::size_t kSpan = kKBlock;
+  static constexpr std::size_t kSpanBytes = block_bytes(DType::kQ6_K);
+
+  explicit HWY_INLINE FormatQ6_K(const std::uint8_t* p)
+      : d_(broadcast_f16(p + kQ6KScaleAt)), p_(p) {}
+  HWY_INLINE V vector(std::size_t v) const {
+    const std::size_t k = v * kLanes;
+    const std::size_t quarter = k % 128 / 32;
+    const auto bytes = load_bytes(p_ + k / 128 * 64 + quarter % 2 * 32 + k % 32);
+    const auto low = quarter < 2 ? hn::And(bytes, hn::Set(I32(), 15)) : hn::ShiftRight<4>(bytes);
+    const auto bits = hn::ShiftRightSame(load_bytes(p_ + kQ6KBitsAt + k / 128 * 32 + k % 32),
+                                         static_cast<int>(2 * quarter));
+    const auto high = hn::ShiftLeft<4>(hn::And(bits, hn::Set(I32(), 3)));
+    const auto q = hn::Sub(hn::Or(low, high), hn::Set(I32(), 32));
+    const V scale = hn::Mul(d_, hn::Set(F32(), static_cast<float>(q6_k_scale(p_, k / 16))));
+    return hn::Mul(scale, hn::ConvertTo(F32(), q));
+  }
+
+ private:
+  V d_;
   const std::uint8_t* p_;
 };
 

@@ -28,6 +28,10 @@ float largest_of(DType type) {
       return 127.0f * kLargestF16;
     case DType::kQ4_0:
       return 8.0f * kLargestF16;
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
+      return std::numeric_limits<float>::max();  // only ever kept as stored
   }
   return 0.0f;
 }

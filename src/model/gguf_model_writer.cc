@@ -23,6 +23,12 @@ std::uint64_t file_type(DType type) {
       return 7;
     case DType::kBF16:
       return 32;
+    case DType::kQ4_K:
+      return 15;
+    case DType::kQ5_K:
+      return 17;
+    case DType::kQ6_K:
+      return 18;
   }
   return 0;
 }

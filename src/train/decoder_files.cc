@@ -25,6 +25,9 @@ at::ScalarType scalar_type(const TensorView& view, std::string_view where) {
       return at::kBFloat16;
     case DType::kQ8_0:
     case DType::kQ4_0:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
       break;
   }
   throw_input("{}: {} is {}, training reads f32, f16 and bf16", where, view.name,

@@ -118,21 +118,24 @@ TEST(Gguf, TensorsOfEverySupportedType) {
 TEST(Gguf, OtherTypesAreRefusedByNameWhenAskedFor) {
   TemporaryFolder folder;
   GgufParts parts;
-  parts.tensors = {gguf_tensor("k", {256}, 12, 0), gguf_tensor("new", {256}, 77, 32),
+  parts.tensors = {gguf_tensor("k", {256}, 10, 0), gguf_tensor("new", {256}, 77, 32),
                    gguf_tensor("f", {2}, 0, 160)};
   parts.data = std::string(168, 'd');
   write_file_atomic(folder / "a.gguf", parts.bytes());
   const GgufFile file(folder / "a.gguf");
   EXPECT_EQ(file.tensor("f").bytes.size(), 8u);
-  expect_input_error([&] { file.tensor("k"); }, {"a.gguf", "\"k\"", "Q4_K", "Q8_0 and Q4_0"});
+  expect_input_error([&] { file.tensor("k"); }, {"a.gguf", "\"k\"", "Q2_K", "Q8_0, Q4_0, Q4_K"});
   expect_input_error([&] { file.tensor("new"); }, {"a.gguf", "\"new\"", "type 77"});
 }
 
 TEST(Gguf, TypeNumbersGoBothWays) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
+                           DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     EXPECT_EQ(dtype_from_ggml(ggml_from_dtype(type)), type);
   }
   EXPECT_EQ(ggml_type_name(ggml_from_dtype(DType::kBF16)), "BF16");
+  EXPECT_EQ(ggml_type_name(ggml_from_dtype(DType::kQ4_K)), "Q4_K");
+  EXPECT_EQ(ggml_type_name(ggml_from_dtype(DType::kQ5_K)), "Q5_K");
   EXPECT_EQ(ggml_type_name(14), "Q6_K");
   EXPECT_EQ(ggml_type_name(39), "MXFP4");
   EXPECT_EQ(dtype_from_ggml(3), std::nullopt);

@@ -6,14 +6,20 @@
 
 #include "base/half.h"
 #include "kernel_testing.h"
+#include "kernels/k_quants.h"
 #include "kernels/packed.h"
 
 namespace laconic::test {
 
-inline constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0};
+inline constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kQ5_K,
+                                         DType::kQ6_K};
 
 // Where a block's f16 scales are.
-inline std::vector<std::size_t> scale_places(DType) { return {0}; }
+inline std::vector<std::size_t> scale_places(DType type) {
+  if (type == DType::kQ4_K || type == DType::kQ5_K) return {0, kKMinimumAt};
+  if (type == DType::kQ6_K) return {kQ6KScaleAt};
+  return {0};
+}
 
 inline void set_half(std::byte* at, float value) {
   const std::uint16_t half = f16_from_float(value);

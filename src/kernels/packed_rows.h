@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row into its place among the 16 of a packed group, and back to f32. Plain loops: packing runs
+// once per model, unpacking once per embedded token.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace laconic {
+
+// `weights` and `scales` are the group's memory, all zeros before its first row.
+void pack_row(DType type, const std::uint8_t* source /* [row_bytes] */, std::size_t blocks,
+              std::size_t row, std::uint8_t* weights, std::uint8_t* scales);
+
+void unpack_row(DType type, const std::uint8_t* weights, const std::uint8_t* scales,
+                std::size_t blocks, std::size_t row, float* out /* [blocks][32] */);
+
+}  // namespace laconic
