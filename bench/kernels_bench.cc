@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -18,27 +17,12 @@
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
 #include "kernels/quantize.h"
-#include "kernels/system.h"
+#include "kernels_bench.h"
 
 namespace {
 
 using namespace laconic;
-
-constexpr std::size_t kPoolBytes = std::size_t{256} << 20;
-
-struct Machine {
-  Threads threads;
-  double read_bandwidth;  // bytes per second
-};
-
-std::vector<float> random_floats(std::size_t n) {
-  std::minstd_rand generator(1);
-  std::vector<float> out(n);
-  for (float& value : out) {
-    value = static_cast<float>(generator() % 2001) / 1000.0f - 1.0f;
-  }
-  return out;
-}
+using namespace laconic::bench;
 
 // Copies of one random matrix, enough of them to exceed the caches.
 std::vector<std::byte> weight_pool(DType type, std::size_t rows, std::size_t cols) {
@@ -51,15 +35,6 @@ std::vector<std::byte> weight_pool(DType type, std::size_t rows, std::size_t col
     std::copy_n(pool.data(), stride, pool.data() + at);
   }
   return pool;
-}
-
-void report(benchmark::State& state, const Machine& machine, std::size_t bytes, std::size_t flops) {
-  using benchmark::Counter;
-  const auto total = static_cast<double>(state.iterations());
-  const double moved = static_cast<double>(bytes) * total;
-  state.counters["GB/s"] = Counter(moved * 1e-9, Counter::kIsRate);
-  state.counters["%read"] = Counter(100 * moved / machine.read_bandwidth, Counter::kIsRate);
-  state.counters["GFLOP/s"] = Counter(static_cast<double>(flops) * total * 1e-9, Counter::kIsRate);
 }
 
 void decode(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
@@ -222,6 +197,7 @@ int main(int argc, char** argv) {
   fmt::print(stderr, "{} threads, SIMD target {}, {:.1f} GB/s read\n", machine.threads.size(),
              simd_target().name, machine.read_bandwidth * 1e-9);
   register_all(machine);
+  laconic::bench::register_packed(machine);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernel_testing.h"
+#include "packed_testing.h"
 
 namespace laconic {
 namespace {
@@ -59,6 +59,17 @@ TEST(LinearDecode, EqualsTheTwinOnEveryTarget) {
         }
       }
     }
+  }
+}
+
+TEST(LinearDecode, WidensKQuants) {
+  Threads threads(1);
+  for (DType type : {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+    const test::RandomBlocks w(type, 9, 512, 1);
+    const std::vector<float> x = random_floats(3 * 512, 2);
+    const std::vector<float> expected = twin(w.view, x, 3);
+    // Weights up to some hundreds.
+    on_every_target([&] { test::expect_close(decode(threads, w.view, x, 3), expected, 0.02); });
   }
 }
 

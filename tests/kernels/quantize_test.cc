@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "base/half.h"
-#include "kernel_testing.h"
+#include "packed_testing.h"
 
 namespace laconic {
 namespace {
@@ -151,6 +151,78 @@ TEST(Dequantize, SameBitsAsTheTwinOnEveryTarget) {
       }
     }
   });
+}
+
+constexpr DType kKTypes[] = {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+TEST(Dequantize, KQuantsHaveTheSameBitsAsTheTwinOnEveryTarget) {
+  for (DType type : kKTypes) {
+    for (std::size_t blocks : {0u, 1u, 5u}) {
+      const test::RandomBlocks source(type, 1, blocks * kKBlock, 4);
+      std::vector<float> expected(blocks * kKBlock);
+      reference::dequantize(type, source.bytes.data(), expected.size(), expected.data());
+      on_every_target([&] {
+        EXPECT_TRUE(test::same_bits(restored(type, source.bytes, expected.size()), expected))
+            << dtype_name(type);
+      });
+    }
+  }
+}
+
+// A block of zeros but for the bits that one weight depends on.
+struct OneWeight {
+  explicit OneWeight(DType type) : block(block_bytes(type)), out(kKBlock), type_(type) {}
+
+  float value(std::size_t k) {
+    reference::dequantize(type_, block.data(), kKBlock, out.data());
+    return out[k];
+  }
+  void set(std::size_t at, unsigned byte) { block[at] = static_cast<std::byte>(byte); }
+
+  std::vector<std::byte> block;
+  std::vector<float> out;
+
+ private:
+  DType type_;
+};
+
+// Where ggml's block_q4_K keeps the weights of its second and of its last scale.
+TEST(Dequantize, KnownQ4KBlock) {
+  OneWeight b(DType::kQ4_K);
+  test::set_half(b.block.data(), 0.5f);
+  test::set_half(b.block.data() + 2, 0.25f);
+  b.set(4 + 1, 63);           // scale 1
+  b.set(4 + 4 + 1, 7);        // minimum 1
+  b.set(4 + 3, 2 << 6);       // scale 7, its upper two bits, beside scale 3
+  b.set(4 + 7, 1 << 6);       // minimum 7, its upper two bits, beside minimum 3
+  b.set(4 + 11, 5 | 9 << 4);  // scale 7 and minimum 7, their lower four bits
+  b.set(16 + 10, 0xb0);       // weight 42: the upper nibble of byte 10
+  b.set(16 + 96 + 31, 0xd0);  // weight 255
+  EXPECT_EQ(b.value(42), 0.5f * 63 * 11 - 0.25f * 7);
+  EXPECT_EQ(b.value(43), -0.25f * 7);
+  EXPECT_EQ(b.value(255), 0.5f * (5 + 32) * 13 - 0.25f * (9 + 16));
+  EXPECT_EQ(b.value(0), 0.0f);
+}
+
+TEST(Dequantize, KnownQ5KBlock) {
+  OneWeight b(DType::kQ5_K);
+  test::set_half(b.block.data(), 2.0f);
+  b.set(4 + 2, 3);           // scale 2
+  b.set(16 + 5, 1 << 2);     // weight 69: bit 2 of byte 5 is its fifth
+  b.set(48 + 32 + 5, 0x06);  // and the lower nibble of byte 37 the rest
+  EXPECT_EQ(b.value(69), 2.0f * 3 * (16 + 6));
+  EXPECT_EQ(b.value(70), 0.0f);
+}
+
+TEST(Dequantize, KnownQ6KBlock) {
+  OneWeight b(DType::kQ6_K);
+  test::set_half(b.block.data() + 208, 0.5f);
+  b.set(192 + 8 + 5, 0x80);      // the scale of weights 208 to 223: -128
+  b.set(64 + 17, 0xe0);          // weight 209: the upper nibble of byte 17 of the second half
+  b.set(128 + 32 + 17, 1 << 4);  // and bits 4 and 5 of its upper bits' byte
+  EXPECT_EQ(b.value(209), 0.5f * -128 * (16 + 14 - 32));
+  EXPECT_EQ(b.value(210), 0.5f * -128 * -32);
+  EXPECT_EQ(b.value(224), 0.0f);
 }
 
 // Half a step of the type, for values that it can hold.

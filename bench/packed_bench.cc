@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Products of packed matrices, checked against the plain twin before they are timed:
+//
+//   laconic_kernels_bench --benchmark_filter=packed
+//
+// "read" is the machine's read bandwidth in the same minutes: compare with %read of the products.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "base/half.h"
+#include "kernels/k_quants.h"
+#include "kernels/packed.h"
+#include "kernels/quantized_rows.h"
+#include "kernels_bench.h"
+
+namespace laconic::bench {
+namespace {
+
+constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kQ5_K,
+                                  DType::kQ6_K};
+
+struct Shape {
+  std::size_t rows, cols;
+};
+
+// Random blocks with scales of a sane size.
+std::vector<std::byte> random_blocks(DType type, const Shape& shape) {
+  std::minstd_rand generator(2);
+  std::vector<std::byte> bytes(shape.rows * row_bytes(type, shape.cols));
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>((generator() >> 8) & 255u);
+  const std::uint16_t scale = f16_from_float(0.01f);
+  for (std::size_t at = 0; at < bytes.size(); at += block_bytes(type)) {
+    std::memcpy(bytes.data() + at + (type == DType::kQ6_K ? kQ6KScaleAt : 0), &scale, 2);
+    if (type == DType::kQ4_K || type == DType::kQ5_K) {
+      std::memcpy(bytes.data() + at + kKMinimumAt, &scale, 2);
+    }
+  }
+  return bytes;
+}
+
+// Copies of one packed matrix, enough of them to exceed the caches.
+std::vector<PackedMatrix> packed_pool(Machine& machine, DType type, const Shape& shape) {
+  const std::vector<std::byte> bytes = random_blocks(type, shape);
+  const WeightView view{type, bytes.data(), shape.rows, shape.cols};
+  std::vector<PackedMatrix> pool;
+  for (std::size_t held = 0; held < kPoolBytes; held += view.bytes()) {
+    pool.push_back(PackedMatrix::pack(machine.threads, view));
+  }
+  return pool;
+}
+
+// The largest difference from the twin in the first rows, as a share of the largest result.
+double worst_difference(Machine& machine, const PackedMatrix& w, const QuantizedRows& x) {
+  PackedView few = w.view();
+  few.rows = std::min<std::size_t>(few.rows, 67);
+  std::vector<float> fast(x.rows() * few.rows), slow(x.rows() * few.rows);
+  const PackedProduct product{few, fast.data(), few.rows};
+  packed_products(machine.threads, {&product, 1}, x);
+  reference::packed_product(few, x.view(), slow.data(), few.rows);
+  double worst = 0, largest = 1e-30;
+  for (std::size_t i = 0; i < fast.size(); ++i) {
+    worst = std::max(worst, std::fabs(static_cast<double>(fast[i]) - slow[i]));
+    largest = std::max(largest, std::fabs(static_cast<double>(slow[i])));
+  }
+  return worst / largest;
+}
+
+void packed(benchmark::State& state, Machine& machine, DType type, const Shape& shape,
+            std::size_t n) {
+  const std::vector<PackedMatrix> pool = packed_pool(machine, type, shape);
+  const std::vector<float> x = random_floats(n * shape.cols);
+  QuantizedRows rows;
+  quantize_rows(machine.threads, x.data(), n, shape.cols, rows);
+  const double worst = worst_difference(machine, pool.front(), rows);
+  if (!(worst < 1e-5)) {
+    state.SkipWithError(fmt::format("differs from the twin by {}", worst).c_str());
+    return;
+  }
+  std::vector<float> y(n * shape.rows);
+  std::size_t i = 0;
+  for (auto _ : state) {
+    packed_product(machine.threads, pool[i], rows, y.data(), shape.rows);
+    benchmark::ClobberMemory();
+    i = (i + 1) % pool.size();
+  }
+  report(state, machine, pool.front().bytes(), 2 * n * shape.rows * shape.cols);
+}
+
+void quantize_activations(benchmark::State& state, Machine& machine, std::size_t n,
+                          std::size_t cols, bool norm) {
+  const std::vector<float> x = random_floats(n * cols), weight = random_floats(cols);
+  QuantizedRows rows;
+  for (auto _ : state) {
+    if (norm) {
+      rms_norm_quantize_rows(machine.threads, x.data(), weight.data(), 1e-6f, n, cols, rows);
+    } else {
+      quantize_rows(machine.threads, x.data(), n, cols, rows);
+    }
+    benchmark::ClobberMemory();
+  }
+  report(state, machine, n * cols * sizeof(float), n * cols);
+}
+
+}  // namespace
+
+void register_packed(Machine& machine) {
+  const auto add = [&](const std::string& name, auto&& run) {
+    benchmark::RegisterBenchmark(name.c_str(), run)->UseRealTime()->Unit(benchmark::kMicrosecond);
+  };
+  add("packed/read", [&machine](benchmark::State& s) {
+    BandwidthProbe probe(machine.threads, kPoolBytes);
+    for (auto _ : s) benchmark::DoNotOptimize(probe.measure());
+    report(s, machine, kPoolBytes, 0);
+  });
+  for (const Shape& shape : {Shape{4096, 1024}, Shape{1024, 3072}, Shape{151936, 1024}}) {
+    for (DType type : kPackedTypes) {
+      for (std::size_t n : {1u, 4u, 16u, 64u, 512u}) {
+        add(fmt::format("packed/{}/{}x{}/n{}", dtype_name(type), shape.rows, shape.cols, n),
+            [=, &machine](benchmark::State& s) { packed(s, machine, type, shape, n); });
+      }
+    }
+  }
+  for (std::size_t n : {1u, 512u}) {
+    add(fmt::format("packed/quantize_rows/{}x1024", n),
+        [=, &machine](benchmark::State& s) { quantize_activations(s, machine, n, 1024, false); });
+    add(fmt::format("packed/rms_norm_quantize_rows/{}x1024", n),
+        [=, &machine](benchmark::State& s) { quantize_activations(s, machine, n, 1024, true); });
+  }
+}
+
+}  // namespace laconic::bench
