@@ -18,41 +18,67 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
+// Bytes of all groups, for the weights and for the scales that follow them.
+struct PackedSizes {
+  std::size_t groups, group_weights, group_scales;
+
+  explicit PackedSizes(const WeightView& view) : groups(packed_groups(view.rows)) {
+    const PackedLayout layout = packed_layout(view.type);
+    const std::size_t blocks = view.cols / kQuantBlock;
+    group_weights = blocks * layout.block_bytes;
+    group_scales = blocks / layout.unit_blocks * layout.unit_bytes;
+  }
+};
+
 }  // namespace
 
 bool can_pack(DType type) { return packed_layout(type).block_bytes > 0; }
 
-void PackedMatrix::Free::operator()(std::uint8_t* p) const { std::free(p); }
+std::size_t packed_bytes(const WeightView& view) {
+  const PackedSizes sizes(view);
+  const std::size_t bytes = checked_mul(sizes.groups, sizes.group_weights + sizes.group_scales,
+                                        "the size of a packed matrix");
+  return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
 
-PackedMatrix PackedMatrix::pack(Threads& threads, const WeightView& view) {
+void PackedMemory::Free::operator()(std::uint8_t* p) const { std::free(p); }
+
+PackedMemory::PackedMemory(std::size_t bytes) {
+  void* memory = nullptr;
+  const std::size_t alignment = bytes >= kHugePage ? kHugePage : kLineBytes;
+  if (::posix_memalign(&memory, alignment, std::max<std::size_t>(bytes, kLineBytes)) != 0) {
+    throw_resource("{} bytes for packed weights cannot be allocated", bytes);
+  }
+  memory_.reset(static_cast<std::uint8_t*>(memory));
+  // Whole pages only: a started one would be held in full.
+  if (bytes >= kHugePage) ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+}
+
+PackedView pack_into(Threads& threads, const WeightView& view, std::uint8_t* memory) {
   assert(can_pack(view.type));
-  const PackedLayout layout = packed_layout(view.type);
-  const std::size_t groups = packed_groups(view.rows);
+  const PackedSizes sizes(view);
   const std::size_t blocks = view.cols / kQuantBlock;
-  const std::size_t group_weights = blocks * layout.block_bytes;
-  const std::size_t group_scales = blocks / layout.unit_blocks * layout.unit_bytes;
-  PackedMatrix out;
-  out.bytes_ = checked_mul(groups, group_weights + group_scales, "the size of a packed matrix");
-  // Fewer pages make fewer misses of the translation buffers, which cost more than the bytes.
-  const std::size_t alignment = out.bytes_ >= kHugePage ? kHugePage : kLineBytes;
-  const std::size_t size = (out.bytes_ + alignment) / alignment * alignment;
-  out.memory_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(alignment, size)));
-  if (!out.memory_) throw_resource("{} bytes for a packed matrix cannot be allocated", size);
-  if (alignment == kHugePage) ::madvise(out.memory_.get(), size, MADV_HUGEPAGE);
-  std::uint8_t* weights = out.memory_.get();
-  std::uint8_t* scales = weights + groups * group_weights;
-  out.view_ = {view.type, weights, scales, view.rows, view.cols};
+  std::uint8_t* weights = memory;
+  std::uint8_t* scales = weights + sizes.groups * sizes.group_weights;
   const auto* source = reinterpret_cast<const std::uint8_t*>(view.data);
   const std::size_t stride = row_bytes(view.type, view.cols);
-  threads.parallel_for(groups, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    std::memset(weights + begin * group_weights, 0, (end - begin) * group_weights);
-    std::memset(scales + begin * group_scales, 0, (end - begin) * group_scales);
+  threads.parallel_for(sizes.groups, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::memset(weights + begin * sizes.group_weights, 0, (end - begin) * sizes.group_weights);
+    std::memset(scales + begin * sizes.group_scales, 0, (end - begin) * sizes.group_scales);
     for (std::size_t r = begin * kPackedRows; r < std::min(end * kPackedRows, view.rows); ++r) {
       const std::size_t group = r / kPackedRows;
       pack_row(view.type, source + r * stride, blocks, r % kPackedRows,
-               weights + group * group_weights, scales + group * group_scales);
+               weights + group * sizes.group_weights, scales + group * sizes.group_scales);
     }
   });
+  return {view.type, weights, scales, view.rows, view.cols};
+}
+
+PackedMatrix PackedMatrix::pack(Threads& threads, const WeightView& view) {
+  PackedMatrix out;
+  out.bytes_ = packed_bytes(view);
+  out.memory_ = PackedMemory(out.bytes_);
+  out.view_ = pack_into(threads, view, out.memory_.data());
   return out;
 }
 

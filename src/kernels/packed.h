@@ -33,23 +33,42 @@ struct PackedView {
 // Whether matrices of this type can be packed.
 bool can_pack(DType type);
 
-// Owns a packed copy: the source may go afterwards. Bytes per weight are those of the source, and
-// up to 3 % more in K-quants.
-class PackedMatrix {
+// Bytes that a packed copy takes, and a product reads: those of the source, and up to 3 % more in
+// K-quants. A multiple of 64 each.
+std::size_t packed_bytes(const WeightView& view);
+
+// Owns 64-byte aligned memory, in huge pages where the system allows. A model does best to pack all
+// its matrices into one: small pages cost a walk of the page table for every 4 KiB read.
+class PackedMemory {
  public:
-  PackedMatrix() = default;
-
-  // PRECONDITION: can_pack(view.type). Error(kResource) when the memory is not there.
-  static PackedMatrix pack(Threads& threads, const WeightView& view);
-
-  const PackedView& view() const { return view_; }
-  std::size_t bytes() const { return bytes_; }  // that a product reads
+  PackedMemory() = default;
+  // Error(kResource) when the memory is not there.
+  explicit PackedMemory(std::size_t bytes);
+  std::uint8_t* data() const { return memory_.get(); }
 
  private:
   struct Free {
     void operator()(std::uint8_t* p) const;
   };
   std::unique_ptr<std::uint8_t, Free> memory_;
+};
+
+// Packs into memory of the caller's, 64-byte aligned. The source may go afterwards.
+// PRECONDITION: can_pack(view.type).
+PackedView pack_into(Threads& threads, const WeightView& view,
+                     std::uint8_t* memory /* [packed_bytes(view)] */);
+
+// Owns one packed copy.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+  static PackedMatrix pack(Threads& threads, const WeightView& view);
+
+  const PackedView& view() const { return view_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  PackedMemory memory_;
   std::size_t bytes_ = 0;
   PackedView view_;
 };

@@ -242,6 +242,30 @@ TEST(PackedMatrix, RowsComeBackBitForBit) {
   }
 }
 
+TEST(PackedMatrix, SeveralShareOnePieceOfMemory) {
+  Threads threads(2);
+  std::vector<RandomBlocks> sources;
+  std::size_t bytes = 0;
+  for (DType type : kPackedTypes) {
+    sources.emplace_back(type, 21, 512, 17);
+    bytes += packed_bytes(sources.back().view);
+  }
+  const PackedMemory memory((std::size_t{3} << 20) + bytes);  // more than a huge page
+  std::uint8_t* at = memory.data();
+  std::vector<PackedView> packed;
+  for (const RandomBlocks& source : sources) {
+    packed.push_back(pack_into(threads, source.view, at));
+    at += packed_bytes(source.view);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(at) % 64, 0u);
+  }
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    std::vector<float> shared(512), stored(512);
+    dequantize_packed_row(packed[i], 20, shared.data());
+    dequantize_row(sources[i].view, 20, stored.data());
+    EXPECT_TRUE(same_bits(shared, stored)) << dtype_name(packed[i].type);
+  }
+}
+
 TEST(PackedMatrix, TakesHardlyMoreThanTheSource) {
   Threads threads(1);
   for (DType type : kPackedTypes) {

@@ -28,6 +28,7 @@ inline void set_half(std::byte* at, float value) {
 
 // Every bit pattern but in the f16 scales, which are small and of either sign.
 struct RandomBlocks {
+  RandomBlocks(RandomBlocks&&) = default;
   RandomBlocks(DType type, std::size_t rows, std::size_t cols, std::uint32_t seed)
       : bytes(rows * row_bytes(type, cols)), view{type, bytes.data(), rows, cols} {
     std::mt19937 generator(seed);
