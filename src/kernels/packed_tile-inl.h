@@ -74,31 +74,40 @@ HWY_INLINE void add_sum(const std::uint8_t* const (&blocks)[kGroups],
   }
 }
 
-template <class Format, std::size_t kGroups, std::size_t kX>
+// Parts [first_part, first_part + kAtOnce) of the lines.
+template <class Format, std::size_t kGroups, std::size_t kX, std::size_t kAtOnce>
 HWY_INLINE void add_block(const std::uint8_t* const (&blocks)[kGroups],
                           const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
-                          const TileRows<kX>& x, V (&acc)[kParts][kGroups][kX]) {
-  for (std::size_t part = 0; part < kParts; ++part) {
-    add_sum<Format, 0>(blocks, units, block_of_unit, x, part, acc[part]);
+                          const TileRows<kX>& x, std::size_t first_part,
+                          V (&acc)[kAtOnce][kGroups][kX]) {
+  for (std::size_t p = 0; p < kAtOnce; ++p) {
+    const std::size_t part = first_part + p;
+    add_sum<Format, 0>(blocks, units, block_of_unit, x, part, acc[p]);
     if constexpr (Format::kSums == 2) {
-      add_sum<Format, 1>(blocks, units, block_of_unit, x, part, acc[part]);
+      add_sum<Format, 1>(blocks, units, block_of_unit, x, part, acc[p]);
     }
     if constexpr (Format::kMinimum) {
       for (std::size_t g = 0; g < kGroups; ++g) {
         const V minimum = Format::minimum(units[g], block_of_unit, part);
         for (std::size_t t = 0; t < kX; ++t) {
           const V weighted = hn::Set(F32(), x.at(t).weighted_sums[t % kRowsAbreast]);
-          acc[part][g][t] = hn::NegMulAdd(minimum, weighted, acc[part][g][t]);
+          acc[p][g][t] = hn::NegMulAdd(minimum, weighted, acc[p][g][t]);
         }
       }
     }
   }
 }
 
-// Rows of groups [group, group + kGroups) times activation rows [first, first + kX).
-// PRECONDITION: first is a multiple of kRowsAbreast.
+// Parts of a line that a tile takes at once: all of them for one activation row or two, to go
+// through memory once; more rows leave no registers for the sums, and find the line in the cache.
+template <std::size_t kX>
+inline constexpr std::size_t kPartsAtOnce = kX* kParts <= 4 ? kParts : 1;
+
+// Rows of groups [group, group + kGroups), of which the lines' parts from first_part on, times
+// activation rows [first, first + kX). PRECONDITION: first is a multiple of kRowsAbreast.
 template <class Format, std::size_t kGroups, std::size_t kX>
-HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::size_t first) {
+HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::size_t first,
+                              std::size_t first_part) {
   constexpr PackedLayout kLayout = packed_layout(Format::kType);
   const std::size_t blocks = a.w.cols / kQuantBlock;
   const std::size_t units = blocks / kLayout.unit_blocks;
@@ -108,7 +117,7 @@ HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::
     w[g] = a.w.weights + (group + g) * blocks * kLayout.block_bytes;
     s[g] = a.w.scales + (group + g) * units * kLayout.unit_bytes;
   }
-  V acc[kParts][kGroups][kX];
+  V acc[kPartsAtOnce<kX>][kGroups][kX];
   for (auto& part : acc) {
     for (auto& row : part) {
       for (V& sum : row) sum = hn::Zero(F32());
@@ -118,30 +127,31 @@ HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::
   for (std::size_t q = 0; q < x.kQuads; ++q) {
     x.quads[q] = a.x.blocks + (first / kRowsAbreast + q) * blocks;
   }
+  const bool from_memory = first == 0 && first_part == 0;
   for (std::size_t unit = 0; unit < units; ++unit) {
     for (std::size_t b = 0; b < kLayout.unit_blocks; ++b) {
-      for (std::size_t g = 0; first == 0 && g < kGroups; ++g) {
+      for (std::size_t g = 0; from_memory && g < kGroups; ++g) {
         for (std::size_t line = 0; line < kLayout.block_bytes; line += kLineBytes) {
           hwy::Prefetch(w[g] + kPackedPrefetchBytes + line);
         }
       }
-      add_block<Format, kGroups, kX>(w, s, b, x, acc);
+      add_block<Format>(w, s, b, x, first_part, acc);
       for (std::size_t g = 0; g < kGroups; ++g) w[g] += kLayout.block_bytes;
       for (const QuantizedBlock*& quad : x.quads) ++quad;
     }
     for (std::size_t g = 0; g < kGroups; ++g) s[g] += kLayout.unit_bytes;
   }
   for (std::size_t g = 0; g < kGroups; ++g) {
-    for (std::size_t part = 0; part < kParts; ++part) {
-      const std::size_t out = (group + g) * kPackedRows + part * kLanes;
-      if (out >= a.w.rows) return;
+    for (std::size_t p = 0; p < kPartsAtOnce<kX>; ++p) {
+      const std::size_t out = (group + g) * kPackedRows + (first_part + p) * kLanes;
+      if (out >= a.w.rows) break;
       const std::size_t count = std::min(kLanes, a.w.rows - out);
       for (std::size_t t = 0; t < kX; ++t) {
         float* y = a.y + (first + t) * a.y_stride + out;
         if (count == kLanes) {
-          hn::StoreU(acc[part][g][t], F32(), y);
+          hn::StoreU(acc[p][g][t], F32(), y);
         } else {
-          store_partial(acc[part][g][t], y, count);
+          store_partial(acc[p][g][t], y, count);
         }
       }
     }
@@ -152,7 +162,11 @@ HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::
 template <class Format, std::size_t kX>
 HWY_INLINE void packed_tiles(const PackedArguments& a, std::size_t begin, std::size_t end,
                              std::size_t first) {
-  for (std::size_t group = begin; group < end; ++group) packed_tile<Format, 1, kX>(a, group, first);
+  for (std::size_t group = begin; group < end; ++group) {
+    for (std::size_t part = 0; part < kParts; part += kPartsAtOnce<kX>) {
+      packed_tile<Format, 1, kX>(a, group, first, part);
+    }
+  }
 }
 
 template <class Format>
