@@ -67,8 +67,10 @@ TensorView GgufFile::tensor(std::string_view name) const {
   const GgufTensorInfo& info = part.tensors[found->second.entry];
   const std::optional<DType> type = dtype_from_ggml(info.type);
   if (!type) {
-    throw_input("{}: tensor {} is stored as {}, F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K are supported",
-                part.file.path().string(), printable(name), ggml_type_name(info.type));
+    throw_input(
+        "{}: tensor {} is stored as {}, F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K are "
+        "supported",
+        part.file.path().string(), printable(name), ggml_type_name(info.type));
   }
   return {info.name, *type, info.shape, part.file.bytes().subspan(info.begin, info.bytes)};
 }
