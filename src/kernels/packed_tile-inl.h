@@ -3,6 +3,14 @@
 //
 // Included inside the namespace of a SIMD target, after packed_dot-inl.h and packed_formats-inl.h.
 
+// A tile is one function. Instrumented by a sanitizer it would take clang minutes to compile.
+#undef LACONIC_TILE_INLINE
+#if HWY_IS_ASAN || HWY_IS_MSAN || HWY_IS_TSAN
+#define LACONIC_TILE_INLINE HWY_NOINLINE
+#else
+#define LACONIC_TILE_INLINE HWY_INLINE
+#endif
+
 // How far ahead of the products memory is asked for. Twelve activation rows take about 60 cycles
 // for a block of 512 bytes, so that the latency of memory (some 400 cycles) is 4 KB and more; the
 // 3 KB of dot_tile-inl.h made 12 rows 1.4 times slower, from 16 KB on nothing is gained (Zen 5).
@@ -27,8 +35,9 @@ struct TileRows {
 
 // Adds quads 2i and 2i + 1 of a block to the sums of one part.
 template <class Format, std::size_t i, std::size_t kGroups, std::size_t kX>
-HWY_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups], const TileRows<kX>& x,
-                         std::size_t part, IntV (&sum)[kGroups][kX]) {
+LACONIC_TILE_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups],
+                                  const TileRows<kX>& x, std::size_t part,
+                                  IntV (&sum)[kGroups][kX]) {
   QuadV w0[kGroups];
   QuadV w1[kGroups];
   for (std::size_t g = 0; g < kGroups; ++g) {
@@ -46,9 +55,10 @@ HWY_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups], const Til
 
 // One of a block's integer sums (q6_k has one for each half), then its share of the f32 sums.
 template <class Format, std::size_t kSum, std::size_t kGroups, std::size_t kX>
-HWY_INLINE void add_sum(const std::uint8_t* const (&blocks)[kGroups],
-                        const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
-                        const TileRows<kX>& x, std::size_t part, V (&acc)[kGroups][kX]) {
+LACONIC_TILE_INLINE void add_sum(const std::uint8_t* const (&blocks)[kGroups],
+                                 const std::uint8_t* const (&units)[kGroups],
+                                 std::size_t block_of_unit, const TileRows<kX>& x, std::size_t part,
+                                 V (&acc)[kGroups][kX]) {
   constexpr bool kOffsets = Format::kBias != 0 && !(kSignedBytes && Format::kBias == 128);
   IntV sum[kGroups][kX];
   for (std::size_t t = 0; t < kX; ++t) {
