@@ -21,9 +21,9 @@ void add_bytes(Fnv1a& hash, std::span<const std::byte> bytes) {
   hash.add(bytes.last(piece));
 }
 
-void add(Fnv1a& hash, const WeightView& matrix) {
-  hash.add(fmt::format("{} {} {};", static_cast<int>(matrix.type), matrix.rows, matrix.cols));
-  add_bytes(hash, {matrix.data, matrix.bytes()});
+void add(Fnv1a& hash, const Matrix& matrix) {
+  hash.add(fmt::format("{} {} {};", dtype_name(matrix.type()), matrix.rows(), matrix.cols()));
+  add_bytes(hash, matrix.bytes());
 }
 
 void add(Fnv1a& hash, const std::vector<float>& vector) {

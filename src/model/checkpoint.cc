@@ -115,6 +115,16 @@ void Checkpoint::drop_pages(const TensorView& tensor) const {
   if (!owned) drop_mapped_pages(tensor.bytes);
 }
 
+void Checkpoint::release(const TensorView& tensor) {
+  for (std::vector<std::byte>& rows : impl_->source.reordered) {
+    if (rows.data() == tensor.bytes.data()) {
+      rows = {};
+      return;
+    }
+  }
+  drop_mapped_pages(tensor.bytes);
+}
+
 std::optional<Tokenizer> Checkpoint::tokenizer() const {
   std::optional<Tokenizer> tokenizer = load_tokenizer(impl_->source);
   if (tokenizer) check_ids(tokenizer->data(), config().vocab, path().string());

@@ -40,6 +40,8 @@ class Checkpoint {
   // Says that this tensor will not be read again soon: the pages that map it may go. Rows that were
   // put in order live in memory of our own and stay.
   void drop_pages(const TensorView& tensor) const;
+  // Gives back all memory that this tensor takes. Nobody reads it afterwards.
+  void release(const TensorView& tensor);
   std::vector<std::string> unused() const;  // names in the file that nothing reads
 
   // The tokenizer, or nothing where the checkpoint has none (--ids works without). Error(kInput)

@@ -2,11 +2,16 @@
 #include "model/decoder.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
+#include <initializer_list>
 #include <string>
 
 #include "base/error.h"
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
+#include "kernels/packed.h"
+#include "kernels/quantized_rows.h"
 #include "model/attention_block.h"
 #include "model/batch.h"
 
@@ -31,9 +36,23 @@ struct Decoder::Impl {
   void layer(std::size_t index, const BatchLayout& batch);
   void project_logits(const BatchLayout& batch);
 
-  // y = W x for all rows: decode rows by the decode recipe, prompt rows by the prompt recipe.
-  void linear(const WeightView& w, const BatchLayout& batch, const std::vector<float>& in,
-              std::vector<float>& out);
+  // Matrices that share their input, and where W x goes: [rows][w.rows()] each.
+  struct Projection {
+    const Matrix& w;
+    std::vector<float>& out;
+  };
+  using Projections = std::initializer_list<Projection>;
+  static bool any_packed(Projections wanted);
+  static bool any_stored(Projections wanted);
+
+  // All rows of `in`, [rows][cols].
+  void project(Projections wanted, const BatchLayout& batch, const std::vector<float>& in);
+  // The same of the normed residual stream.
+  void project_normed(Projections wanted, const BatchLayout& batch,
+                      const std::vector<float>& norm_weight);
+  void project_packed(Projections wanted, std::size_t rows);  // of `quantized`
+  void project_stored(const Projection& wanted, const BatchLayout& batch,
+                      const std::vector<float>& in);
   void norm_rows(const std::vector<float>& weight, std::size_t rows);
   void add_bias(const std::vector<float>& bias, std::size_t rows, std::vector<float>& to);
   bool finite(const BatchLayout& batch) const;
@@ -46,22 +65,73 @@ struct Decoder::Impl {
   BatchLayout layout;
   std::vector<float> x;               // [rows][hidden] residual stream
   std::vector<float> normed;          // [rows][hidden]
+  QuantizedRows quantized;            // [rows][cols] of the products at hand
   std::vector<float> q, k, v, mixed;  // [rows][heads or kv_heads][head_dim]
   std::vector<float> gate, up;        // [rows][intermediate]
   std::vector<float> delta;           // [rows][hidden]
   std::vector<float> logits;          // [logit rows][vocab]
 };
 
-void Decoder::Impl::linear(const WeightView& w, const BatchLayout& batch,
-                           const std::vector<float>& in, std::vector<float>& out) {
+bool Decoder::Impl::any_packed(Projections wanted) {
+  return std::any_of(wanted.begin(), wanted.end(), [](const auto& p) { return p.w.is_packed(); });
+}
+
+bool Decoder::Impl::any_stored(Projections wanted) {
+  return std::any_of(wanted.begin(), wanted.end(), [](const auto& p) { return !p.w.is_packed(); });
+}
+
+void Decoder::Impl::project(Projections wanted, const BatchLayout& batch,
+                            const std::vector<float>& in) {
   const std::size_t rows = batch.rows();
-  out.resize(rows * w.rows);
+  if (any_packed(wanted)) {
+    quantize_rows(threads, in.data(), rows, in.size() / rows, quantized);
+    project_packed(wanted, rows);
+  }
+  for (const Projection& p : wanted) {
+    if (!p.w.is_packed()) project_stored(p, batch, in);
+  }
+}
+
+void Decoder::Impl::project_normed(Projections wanted, const BatchLayout& batch,
+                                   const std::vector<float>& norm_weight) {
+  const std::size_t rows = batch.rows();
+  if (any_packed(wanted)) {
+    rms_norm_quantize_rows(threads, x.data(), norm_weight.data(), config.norm_eps, rows,
+                           config.hidden, quantized);
+    project_packed(wanted, rows);
+  }
+  if (!any_stored(wanted)) return;
+  norm_rows(norm_weight, rows);
+  for (const Projection& p : wanted) {
+    if (!p.w.is_packed()) project_stored(p, batch, normed);
+  }
+}
+
+// One recipe for all rows, and one parallel region for all matrices.
+void Decoder::Impl::project_packed(Projections wanted, std::size_t rows) {
+  std::array<PackedProduct, 3> products;  // q, k, v
+  assert(wanted.size() <= products.size());
+  std::size_t count = 0;
+  for (const Projection& p : wanted) {
+    if (!p.w.is_packed()) continue;
+    p.out.resize(rows * p.w.rows());
+    products[count++] = {p.w.packed(), p.out.data(), p.w.rows()};
+  }
+  packed_products(threads, {products.data(), count}, quantized);
+}
+
+// Decode rows by the decode recipe, prompt rows by the prompt recipe.
+void Decoder::Impl::project_stored(const Projection& wanted, const BatchLayout& batch,
+                                   const std::vector<float>& in) {
+  const WeightView& w = wanted.w.stored();
+  const std::size_t rows = batch.rows();
+  wanted.out.resize(rows * w.rows);
   if (batch.decode_rows > 0) {
-    linear_decode(threads, w, in.data(), batch.decode_rows, out.data());
+    linear_decode(threads, w, in.data(), batch.decode_rows, wanted.out.data());
   }
   if (batch.decode_rows < rows) {
     prompt.run(w, in.data() + batch.decode_rows * w.cols, rows - batch.decode_rows,
-               out.data() + batch.decode_rows * w.rows);
+               wanted.out.data() + batch.decode_rows * w.rows);
   }
 }
 
@@ -90,8 +160,8 @@ bool Decoder::Impl::finite(const BatchLayout& batch) const {
 void Decoder::Impl::embed(const BatchLayout& batch) {
   x.resize(batch.rows() * config.hidden);
   for (std::size_t r = 0; r < batch.rows(); ++r) {
-    dequantize_row(weights.embedding, static_cast<std::size_t>(batch.ids[r]),
-                   x.data() + r * config.hidden);
+    weights.embedding.dequantize_row(static_cast<std::size_t>(batch.ids[r]),
+                                     x.data() + r * config.hidden);
   }
   if (!finite(batch)) throw_not_finite("the token embedding");
 }
@@ -100,28 +170,23 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
   const LayerWeights& w = weights.layers[index];
   const std::size_t rows = batch.rows();
 
-  norm_rows(w.attention_norm, rows);
-  linear(w.q, batch, normed, q);
-  linear(w.k, batch, normed, k);
-  linear(w.v, batch, normed, v);
+  project_normed({{w.q, q}, {w.k, k}, {w.v, v}}, batch, w.attention_norm);
   add_bias(w.q_bias, rows, q);
   add_bias(w.k_bias, rows, k);
   add_bias(w.v_bias, rows, v);
   mixed.resize(q.size());
   attention.run(index, w, batch, q.data(), k.data(), v.data(), mixed.data());
-  linear(w.o, batch, mixed, delta);
+  project({{w.o, delta}}, batch, mixed);
   add_bias(w.o_bias, rows, delta);
   add_in_place(x.data(), delta.data(), x.size());
 
-  norm_rows(w.mlp_norm, rows);
-  linear(w.gate, batch, normed, gate);
-  linear(w.up, batch, normed, up);
+  project_normed({{w.gate, gate}, {w.up, up}}, batch, w.mlp_norm);
   threads.parallel_for(rows, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
     const std::size_t offset = begin * config.intermediate;
     swiglu(gate.data() + offset, up.data() + offset, (end - begin) * config.intermediate,
            gate.data() + offset);
   });
-  linear(w.down, batch, gate, delta);
+  project({{w.down, delta}}, batch, gate);
   add_in_place(x.data(), delta.data(), x.size());
   if (!finite(batch)) throw_not_finite(fmt::format("layer {}", index));
 }
@@ -136,7 +201,12 @@ void Decoder::Impl::project_logits(const BatchLayout& batch) {
              config.norm_eps, config.hidden, normed.data() + i * config.hidden);
   }
   logits.resize(rows * config.vocab);
-  if (rows > 0) linear_decode(threads, weights.head, normed.data(), rows, logits.data());
+  if (rows > 0 && weights.head.is_packed()) {
+    quantize_rows(threads, normed.data(), rows, config.hidden, quantized);
+    project_packed({{weights.head, logits}}, rows);
+  } else if (rows > 0) {
+    linear_decode(threads, weights.head.stored(), normed.data(), rows, logits.data());
+  }
   if (!all_finite(logits.data(), logits.size())) {
     throw_input(
         "the output head gave NaN or infinite logits: the weights are damaged or overflow f32");
@@ -158,8 +228,9 @@ std::span<const float> Decoder::forward(std::span<const Segment> batch) {
   BatchLayout& layout = impl_->layout;
   layout.place(batch);
   // A pass of decode rows is some hundred small jobs, which the team keeps together for. Prompt
-  // rows bring oneDNN, whose products would run on one thread within the team's region.
-  if (layout.decode_rows == layout.rows()) {
+  // rows of matrices that are not packed bring oneDNN, whose products would run on one thread
+  // within the team's region.
+  if (layout.decode_rows == layout.rows() || impl_->weights.all_packed) {
     impl_->threads.with_team([&] { impl_->pass(layout); });
   } else {
     impl_->pass(layout);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forward pass for a batch of sequences: prompt chunks and single new tokens mixed.
 //
-// Accumulates in f32. A row's result depends on its own sequence only: decode rows take the decode
-// recipe and prompt rows the prompt recipe whatever else is in the batch.
+// Accumulates in f32. A row's result depends on its own sequence only. Packed matrices have one
+// recipe; where a matrix is used as stored, decode rows take the decode recipe and prompt rows the
+// prompt recipe whatever else is in the batch.
 #pragma once
 
 #include <cstdint>

@@ -10,28 +10,32 @@
 namespace laconic {
 namespace {
 
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const DType* quantize, Weights& out)
-      : checkpoint_(checkpoint), quantize_(quantize), out_(out) {}
-
-  const TensorView& require(const std::string& name) const {
-    const TensorView* tensor = checkpoint_.find(name);
-    if (tensor == nullptr) throw_input("the checkpoint has no tensor {}", name);
-    return *tensor;
+  Loader(Checkpoint& checkpoint, const DType* quantize, Weights& out)
+      : checkpoint_(checkpoint), quantize_(quantize), out_(out) {
+    for (const TensorView& tensor : checkpoint.tensors()) {
+      if (!is_packed(tensor)) continue;
+      out_.packed_bytes +=
+          packed_bytes({target(tensor), nullptr, tensor.shape[0], tensor.shape[1]});
+    }
+    out_.packed = PackedMemory(out_.packed_bytes);
   }
 
-  // [rows][cols] as stored, or quantised into memory of our own.
-  WeightView matrix(const std::string& name) {
+  Matrix matrix(const std::string& name) {
     const TensorView& tensor = require(name);
-    WeightView view{tensor.type, tensor.bytes.data(), tensor.shape[0], tensor.shape[1]};
-    if (quantize_ == nullptr || view.type == *quantize_) return view;
-    if (view.cols % block_elements(*quantize_) != 0) {
+    const WeightView view{tensor.type, tensor.bytes.data(), tensor.shape[0], tensor.shape[1]};
+    if (quantize_ != nullptr && target(tensor) != *quantize_) {
       out_.not_quantized.push_back(
           fmt::format("{} ({}, {} columns)", name, dtype_name(view.type), view.cols));
-      return view;
     }
-    return quantized(view, tensor);
+    if (!is_packed(tensor)) return Matrix(view);
+    const Matrix packed = view.type == target(tensor) ? pack(view) : pack(quantized(view));
+    scratch_ = {};
+    checkpoint_.release(tensor);
+    return packed;
   }
 
   // A vector as f32, or an empty one when this config has none of that name.
@@ -44,25 +48,52 @@ class Loader {
   }
 
  private:
-  WeightView quantized(const WeightView& from, const TensorView& source) {
+  const TensorView& require(const std::string& name) const {
+    const TensorView* tensor = checkpoint_.find(name);
+    if (tensor == nullptr) throw_input("the checkpoint has no tensor {}", name);
+    return *tensor;
+  }
+
+  // The type that a matrix is to have.
+  DType target(const TensorView& tensor) const {
+    const bool fits = quantize_ != nullptr && tensor.shape[1] % block_elements(*quantize_) == 0;
+    return fits ? *quantize_ : tensor.type;
+  }
+
+  // An embedding of its own is looked up only: where the file has the right type, its pages do.
+  bool is_packed(const TensorView& tensor) const {
+    if (tensor.shape.size() != 2 || !can_pack(target(tensor))) return false;
+    const bool looked_up = tensor.name == kEmbedding && !checkpoint_.config().tied_head;
+    return !looked_up || target(tensor) != tensor.type;
+  }
+
+  Matrix pack(const WeightView& view) {
+    const std::size_t bytes = packed_bytes(view);
+    const PackedView packed = pack_into(threads_, view, out_.packed.data() + used_);
+    used_ += bytes;
+    return Matrix(packed, bytes);
+  }
+
+  // In scratch_.
+  WeightView quantized(const WeightView& from) {
     const std::size_t stride = row_bytes(*quantize_, from.cols);
-    std::vector<std::byte> data(from.rows * stride);
+    scratch_.resize(from.rows * stride);
     threads_.parallel_for(from.rows, 16, [&](std::size_t begin, std::size_t end, std::size_t) {
       std::vector<float> row(from.cols);
       for (std::size_t r = begin; r < end; ++r) {
         dequantize_row(from, r, row.data());
-        quantize_row(*quantize_, row.data(), from.cols, data.data() + r * stride);
+        quantize_row(*quantize_, row.data(), from.cols, scratch_.data() + r * stride);
       }
     });
-    checkpoint_.drop_pages(source);
-    out_.quantized.push_back(std::move(data));
-    return {*quantize_, out_.quantized.back().data(), from.rows, from.cols};
+    return {*quantize_, scratch_.data(), from.rows, from.cols};
   }
 
-  const Checkpoint& checkpoint_;
+  Checkpoint& checkpoint_;
   const DType* quantize_;
   Weights& out_;
   Threads threads_;
+  std::size_t used_ = 0;  // bytes of out_.packed
+  std::vector<std::byte> scratch_;
 };
 
 LayerWeights load_layer(Loader& loader, std::size_t index) {
@@ -92,28 +123,30 @@ std::size_t layer_bytes(const LayerWeights& l) {
                              l.v_bias.size() + l.o_bias.size() + l.q_norm.size() + l.k_norm.size() +
                              l.mlp_norm.size();
   std::size_t bytes = floats * sizeof(float);
-  for (const WeightView* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) bytes += w->bytes();
+  for (const Matrix* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+    bytes += w->bytes().size();
+  }
   return bytes;
 }
 
 }  // namespace
 
 std::size_t Weights::bytes_per_step() const {
-  std::size_t bytes = head.bytes() + final_norm.size() * sizeof(float);
+  std::size_t bytes = head.bytes().size() + final_norm.size() * sizeof(float);
   for (const LayerWeights& layer : layers) bytes += layer_bytes(layer);
   return bytes;
 }
 
 std::size_t Weights::total_bytes() const {
-  return bytes_per_step() + (head.data == embedding.data ? 0 : embedding.bytes());
+  return bytes_per_step() + (tied() ? 0 : embedding.bytes().size());
 }
 
 std::size_t Weights::parameters() const {
-  const auto count = [](const WeightView& w) { return w.rows * w.cols; };
-  std::size_t total = count(embedding) + (head.data == embedding.data ? 0 : count(head));
+  const auto count = [](const Matrix& w) { return w.rows() * w.cols(); };
+  std::size_t total = count(embedding) + (tied() ? 0 : count(head));
   total += final_norm.size();
   for (const LayerWeights& l : layers) {
-    for (const WeightView* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+    for (const Matrix* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
       total += count(*w);
     }
     total += l.attention_norm.size() + l.mlp_norm.size() + l.q_norm.size() + l.k_norm.size() +
@@ -122,16 +155,30 @@ std::size_t Weights::parameters() const {
   return total;
 }
 
-Weights load_weights(const Checkpoint& checkpoint, const DType* quantize) {
+void Matrix::dequantize_row(std::size_t row, float* out) const {
+  if (is_packed()) {
+    dequantize_packed_row(packed_, row, out);
+  } else {
+    laconic::dequantize_row(stored_, row, out);
+  }
+}
+
+Weights load_weights(Checkpoint& checkpoint, const DType* quantize) {
   Weights weights;
   weights.config = checkpoint.config();
   Loader loader(checkpoint, quantize, weights);
-  weights.embedding = loader.matrix("model.embed_tokens.weight");
+  weights.embedding = loader.matrix(kEmbedding);
   weights.final_norm = loader.vector("model.norm.weight");
   weights.head = weights.config.tied_head ? weights.embedding : loader.matrix("lm_head.weight");
   weights.layers.reserve(weights.config.layers);
   for (std::size_t i = 0; i < weights.config.layers; ++i) {
     weights.layers.push_back(load_layer(loader, i));
+  }
+  weights.all_packed = weights.head.is_packed();
+  for (const LayerWeights& l : weights.layers) {
+    for (const Matrix* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
+      weights.all_packed = weights.all_packed && w->is_packed();
+    }
   }
   return weights;
 }

@@ -1,48 +1,86 @@
 // SPDX-License-Identifier: Apache-2.0
-// A decoder's weights, ready for the kernels: matrices as stored, vectors widened to f32.
+// A decoder's weights, ready for the kernels: quantised matrices packed, others as stored, vectors
+// widened to f32.
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "kernels/linear.h"
+#include "kernels/packed.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
 
 namespace laconic {
 
+// A matrix [rows][cols] as the kernels read it: block-quantised types packed, others as stored.
+class Matrix {
+ public:
+  Matrix() = default;
+  explicit Matrix(const WeightView& stored)
+      : stored_(stored), bytes_(stored.bytes()), first_(stored.data) {}
+  // `bytes` from packed_bytes.
+  Matrix(const PackedView& packed, std::size_t bytes)
+      : stored_{packed.type, nullptr, packed.rows, packed.cols},
+        packed_(packed),
+        bytes_(bytes),
+        first_(reinterpret_cast<const std::byte*>(packed.weights)) {}
+
+  DType type() const { return stored_.type; }
+  std::size_t rows() const { return stored_.rows; }
+  std::size_t cols() const { return stored_.cols; }
+  std::span<const std::byte> bytes() const { return {first_, bytes_}; }
+
+  bool is_packed() const { return packed_.weights != nullptr; }
+  const PackedView& packed() const { return packed_; }  // PRECONDITION: is_packed()
+  const WeightView& stored() const { return stored_; }  // PRECONDITION: !is_packed()
+
+  void dequantize_row(std::size_t row, float* out /* [cols] */) const;
+
+ private:
+  WeightView stored_;
+  PackedView packed_;
+  std::size_t bytes_ = 0;
+  const std::byte* first_ = nullptr;
+};
+
 struct LayerWeights {
   std::vector<float> attention_norm;          // [hidden]
-  WeightView q;                               // [heads * head_dim][hidden]
-  WeightView k, v;                            // [kv_heads * head_dim][hidden]
-  WeightView o;                               // [hidden][heads * head_dim]
+  Matrix q;                                   // [heads * head_dim][hidden]
+  Matrix k, v;                                // [kv_heads * head_dim][hidden]
+  Matrix o;                                   // [hidden][heads * head_dim]
   std::vector<float> q_bias, k_bias, v_bias;  // [rows] or empty
   std::vector<float> o_bias;                  // [hidden] or empty
   std::vector<float> q_norm, k_norm;          // [head_dim] or empty
   std::vector<float> mlp_norm;                // [hidden]
-  WeightView gate, up;                        // [intermediate][hidden]
-  WeightView down;                            // [hidden][intermediate]
+  Matrix gate, up;                            // [intermediate][hidden]
+  Matrix down;                                // [hidden][intermediate]
 };
 
 struct Weights {
   ModelConfig config;
-  WeightView embedding;           // [vocab][hidden]
-  WeightView head;                // [vocab][hidden]; the embedding when tied
+  Matrix embedding;               // [vocab][hidden]; packed only where it is the head too
+  Matrix head;                    // [vocab][hidden]; the embedding when tied
   std::vector<float> final_norm;  // [hidden]
   std::vector<LayerWeights> layers;
-  std::vector<std::string> not_quantized;         // matrices that `quantize` left as stored
-  std::vector<std::vector<std::byte>> quantized;  // owners of what was quantised while loading
+  std::vector<std::string> not_quantized;  // matrices that `quantize` left as stored
+  PackedMemory packed;                     // owner of all packed matrices
+  std::size_t packed_bytes = 0;
+  bool all_packed = false;  // no product reads a matrix as stored
 
   // Bytes of all weights, and those that one decode step reads (the embedding only once when tied).
   std::size_t total_bytes() const;
   std::size_t bytes_per_step() const;
   std::size_t parameters() const;
+  bool tied() const { return head.bytes().data() == embedding.bytes().data(); }
 };
 
-// Views into `checkpoint`, which must outlive the result. With a `quantize` type, matrices whose
-// rows are a multiple of 32 become that type; the source pages are dropped as it goes.
-Weights load_weights(const Checkpoint& checkpoint, const DType* quantize = nullptr);
+// Quantised matrices are packed into memory of their own and their source is let go, so that the
+// checkpoint has no data of them afterwards; other matrices are views into `checkpoint`, which must
+// outlive the result. With a `quantize` type, matrices whose rows are a multiple of 32 become that
+// type first.
+Weights load_weights(Checkpoint& checkpoint, const DType* quantize = nullptr);
 
 }  // namespace laconic

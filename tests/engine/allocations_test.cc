@@ -7,7 +7,9 @@
 #include <new>
 
 #include "engine/engine_testing.h"
+#include "model/convert.h"
 #include "model/decoder.h"
+#include "test_paths.h"
 
 namespace {
 
@@ -32,8 +34,11 @@ namespace {
 constexpr std::size_t kWarmUp = 4, kSteps = 40;
 
 std::size_t allocations_of_forward(const KvOptions& kv, std::size_t sequences,
-                                   std::size_t threads_count) {
-  const Weights weights = load_weights(tiny_checkpoint(), nullptr);
+                                   std::size_t threads_count, DType type = DType::kF32) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", type, {}, /*seed=*/7);
+  Checkpoint checkpoint = Checkpoint::open(folder / "m.gguf");
+  const Weights weights = load_weights(checkpoint);
   Threads threads(threads_count);
   Decoder decoder(weights, threads);
   PagePool pool(page_bytes(kv_dtype(kv.type), weights.config.head_dim), std::size_t{64} << 20);
@@ -66,6 +71,7 @@ TEST(Allocations, ADecodeStepHasNone) {
   for (const std::size_t threads : {1u, 2u}) {
     EXPECT_EQ(allocations_of_forward({}, 1, threads), 0u);
     EXPECT_EQ(allocations_of_forward({}, 3, threads), 0u);
+    EXPECT_EQ(allocations_of_forward({}, 3, threads, DType::kQ8_0), 0u);
   }
 }
 

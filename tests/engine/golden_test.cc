@@ -30,7 +30,7 @@ std::filesystem::path golden_path(const Golden& g) {
 // Logits of every position of `ids` read as one prompt, f32 rows. [ids][vocab]
 std::vector<float> prompt_logits(const std::filesystem::path& path,
                                  const std::vector<std::int32_t>& ids) {
-  const Checkpoint checkpoint = Checkpoint::open(path);
+  Checkpoint checkpoint = Checkpoint::open(path);
   const Weights weights = load_weights(checkpoint);
   Threads threads(2);
   PagePool pool(page_bytes(DType::kF32, weights.config.head_dim), std::size_t{64} << 20);
