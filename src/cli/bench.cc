@@ -28,7 +28,8 @@ std::string model_type(const Weights& weights) {
   const std::string size = parameters >= 1e8   ? fmt::format("{:.1f}B", parameters / 1e9)
                            : parameters >= 1e6 ? fmt::format("{:.1f}M", parameters / 1e6)
                                                : fmt::format("{:.0f}K", parameters / 1e3);
-  const DType type = weights.layers.empty() ? weights.head.type() : weights.layers.front().gate.type();
+  const DType type =
+      weights.layers.empty() ? weights.head.type() : weights.layers.front().gate.type();
   return fmt::format("{} {} {}", architecture_name(weights.config.architecture), size,
                      dtype_name(type));
 }
