@@ -3,8 +3,8 @@
 """check-simd-ratio.py LACONIC: the AVX-512 kernels must be faster than the AVX2 kernels.
 
 Both targets read the same prompt of models/pocket in Q8_0, in turns, one thread; the fastest sample
-of each counts. A quiet Zen 5 gives 1.8; asked for is far less, and a turn that falls short only asks
-for another one, so that what fails is a kernel that went missing and not a busy machine. Skipped
+of each counts. Asked for is far less than what a quiet machine gives, and a turn that falls short
+only asks for another one, so that what fails is a path that went missing and not a busy machine. Skipped
 where the CPU or the build has no AVX-512 with VNNI.
 """
 import json
@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LEAST = 1.15   # times as fast
+LEAST = 1.1   # times as fast
 TURNS = 8      # at most
 
 

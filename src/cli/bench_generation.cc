@@ -61,9 +61,7 @@ class Generation {
  public:
   Generation(const Weights& weights, Threads& threads, const KvOptions& kv,
              const GenerationTest& test, std::size_t memory)
-      : weights_(weights),
-        kv_(kv),
-        test_(test),
+      : test_(test),
         heads_(choose_heads(kv, weights.config.kv_shape())),
         decoder_(weights, threads),
         noise_(weights.config),
@@ -146,8 +144,6 @@ class Generation {
     }
   }
 
-  const Weights& weights_;
-  const KvOptions& kv_;
   const GenerationTest& test_;
   std::optional<HeadSet> heads_;
   Decoder decoder_;
