@@ -21,8 +21,8 @@ from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, model_of, 
 from svg_plot import COLOURS, HEIGHT, WIDTH, Axes, round_steps, write_page  # noqa: E402
 
 SHAPES = "qwen3-0.6b,r1-distill-qwen-1.5b"
-ARMS = ["full", "rpc:interval=1024,ratio=4", "rpc:interval=4096,ratio=4", "h2o:interval=1024,ratio=4",
-        "full:heads=random:1,sparsity=0.5"]
+ARMS = ["full", "rpc:interval=1024,ratio=4", "rpc:interval=4096,ratio=4",
+        "h2o:interval=1024,ratio=4,window=32", "full:heads=random:1,sparsity=0.5"]
 
 
 def flags_of(arm):

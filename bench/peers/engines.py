@@ -6,6 +6,7 @@ A test is a dict of `prompt` (tokens read), or `generate` (steps), `depth` (toke
 """
 import json
 import pathlib
+import re
 import subprocess
 
 from bench_tools import fail, json_of, output_of
@@ -73,14 +74,18 @@ class NodeLlamaCpp:
 class LlamaBench:
     """llama-bench for prompts and depths, llama-batched-bench for batches; forks of them too."""
 
-    def __init__(self, name, single, batched, model, threads):
+    def __init__(self, name, single, batched, model, threads, more):
         self.name, self.single, self.batched = name, single, batched
-        self.common = ["-m", model, "-t", threads]
+        self.common = ["-m", model, "-t", threads, *more]
         # Forks from before --n-depth say "tokens generated behind a prompt" in another way.
-        words = "" if single is None else subprocess.run(
-            [single, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+        words = help_of(single)
         self.has_depth = "--n-depth" in words
         self.has_behind = "-gp" in words
+        # A switch in some versions, on, off or auto in others.
+        attention = re.search(r"--flash-attn\b[^\n]*", help_of(batched))
+        self.attention = [] if not attention else ["-fa"]
+        if attention and re.search(r"\bon\b", attention.group()):
+            self.attention.append("on")
 
     def measure(self, test):
         if test.get("batch", 1) > 1:
@@ -106,13 +111,19 @@ class LlamaBench:
             return None
         batch, depth = test["batch"], max(1, test["depth"])  # it reads one token at least
         room = batch * (depth + test["generate"] + 8)
-        printed = output_of([self.batched, *self.common, "-c", room, "-b", 2048, "-ub", 512, "-fa",
-                             *(["on"] if self.has_depth else []), "-npp", depth, "-ntg",
-                             test["generate"], "-npl", batch])
+        printed = output_of([self.batched, *self.common, "-c", room, "-b", 2048, "-ub", 512,
+                             *self.attention, "-npp", depth, "-ntg", test["generate"], "-npl", batch])
         return batched_seconds(printed, batch)
 
     def close(self):
         pass
+
+
+def help_of(binary):
+    if binary is None:
+        return ""
+    return subprocess.run([binary, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True).stdout
 
 
 def batched_seconds(printed, batch):

@@ -70,7 +70,8 @@ def engines_for(options, model, step_bytes):
     for i, single in enumerate(options.llama_bench):
         batched = options.llama_batched_bench[i] if i < len(options.llama_batched_bench) else None
         name = options.name[i] if i < len(options.name) else f"llama-bench {i + 1}"
-        engines.append(LlamaBench(name, single, batched, model, options.threads))
+        more = options.llama_options[i].split() if i < len(options.llama_options) else []
+        engines.append(LlamaBench(name, single, batched, model, options.threads, more))
     return engines
 
 
@@ -170,6 +171,8 @@ def parse():
                         help="llama-bench of llama.cpp or of a fork; may be repeated")
     parser.add_argument("--llama-batched-bench", action="append", default=[], metavar="PATH",
                         help="its sister for batches, in the same order")
+    parser.add_argument("--llama-options", action="append", default=[], metavar="OPTIONS",
+                        help="more options for both, as one word: --llama-options='-rtr 1'")
     parser.add_argument("--name", action="append", default=[], help="names for them, same order")
     parser.add_argument("--no-node", action="store_true", help="leave node-llama-cpp out")
     parser.add_argument("--json", help="results (FOLDER/peers.json)")
