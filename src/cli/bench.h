@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/threads.h"
+#include "cli/bench_sequences.h"
 #include "kv/sequence_cache.h"
 #include "model/decoder.h"
 #include "model/weights.h"
@@ -59,26 +60,25 @@ class BenchRunner {
   BenchResult run(const BenchTest& test);
 
  private:
-  struct Sequences;
-  std::unique_ptr<Sequences> make_sequences(const BenchTest& test);
-  void read_prompt(Sequences& sequences, std::size_t tokens);
-  void fill_random(Sequences& sequences, std::size_t rows);
-  void bring_to_depth(std::unique_ptr<Sequences>& sequences, const BenchTest& test);
-  void generate(Sequences& sequences, std::size_t tokens, BenchResult& result);
-  std::int32_t random_token();
+  std::unique_ptr<BenchSequences> make_sequences(const BenchTest& test);
+  void read_prompt(BenchSequences& sequences, std::size_t tokens);
+  void fill_random(BenchSequences& sequences, std::size_t rows);
+  void bring_to_depth(std::unique_ptr<BenchSequences>& sequences, const BenchTest& test);
+  void generate(BenchSequences& sequences, std::size_t tokens, BenchResult& result);
 
   const Weights& weights_;
+  Threads& threads_;
   Setup setup_;
   std::optional<HeadSet> heads_;  // nothing: all are full
   Decoder decoder_;
-  std::uint64_t random_ = 1;
-  std::vector<float> noise_;  // values in [-1, 1) that random rows are cut from
+  BenchNoise noise_;
 };
 
 // What the report says besides the results.
 struct BenchContext {
   std::string model_path, model_type, cpu, simd;
   std::size_t model_bytes = 0, parameters = 0, threads = 0;
+  std::size_t bytes_per_step = 0;  // of the weights
   // Bytes per second, median and range of the probes that were taken between the tests: what a
   // shared machine can read changes within a run.
   double read_bandwidth = 0, slowest_read = 0, fastest_read = 0;

@@ -5,13 +5,11 @@
 #include <cassert>
 #include <chrono>
 #include <ctime>
-#include <deque>
 #include <numeric>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/mix.h"
 #include "cli/bench.h"
 #include "cli/plan.h"
 #include "cli/values.h"
@@ -27,8 +25,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::uint64_t next_random(std::uint64_t& state) { return mix_bits(state += kMixStep); }
-
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -36,15 +32,6 @@ std::string utc_now() {
   char text[32];
   const std::size_t length = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
   return {text, length};
-}
-
-template <typename Visit>
-void for_each_head(SequenceCache& cache, const Visit& visit) {
-  for (std::size_t layer = 0; layer < cache.shape().layers; ++layer) {
-    for (std::size_t head = 0; head < cache.shape().kv_heads; ++head) {
-      visit(cache.head(layer, head));
-    }
-  }
 }
 
 // A prompt that is compressed by rank must have been read: random rows come without queries.
@@ -76,35 +63,15 @@ std::string BenchTest::label() const {
 
 std::size_t BenchTest::tokens() const { return batch * (prompt + generate); }
 
-// The sequences of one test and the pages that they share.
-struct BenchRunner::Sequences {
-  Sequences(std::size_t page, std::size_t limit) : pool(page, limit) {}
-  std::size_t bytes() const {
-    std::size_t sum = 0;
-    for (const SequenceCache& cache : caches) sum += cache.counters().bytes;
-    return sum;
-  }
-  PagePool pool;
-  std::deque<SequenceCache> caches;  // [batch]; ended before the pool is
-};
-
 BenchRunner::BenchRunner(const Weights& weights, Threads& threads, const Setup& setup)
     : weights_(weights),
+      threads_(threads),
       setup_(setup),
       heads_(choose_heads(setup.kv, weights.config.kv_shape())),
-      decoder_(weights, threads) {
-  constexpr std::size_t kNoise = 1 << 16;
-  noise_.resize(kNoise + weights.config.head_dim);
-  for (float& value : noise_) {
-    value = static_cast<float>(next_random(random_) >> 40) / static_cast<float>(1 << 23) - 1.0f;
-  }
-}
+      decoder_(weights, threads),
+      noise_(weights.config) {}
 
 BenchRunner::~BenchRunner() = default;
-
-std::int32_t BenchRunner::random_token() {
-  return static_cast<std::int32_t>(next_random(random_) % weights_.config.vocab);
-}
 
 void BenchRunner::check(const BenchTest& test) const {
   const std::size_t prompt = test.depth + test.prompt;
@@ -125,24 +92,20 @@ void BenchRunner::check(const BenchTest& test) const {
   }
 }
 
-std::unique_ptr<BenchRunner::Sequences> BenchRunner::make_sequences(const BenchTest& test) {
+std::unique_ptr<BenchSequences> BenchRunner::make_sequences(const BenchTest& test) {
   const ModelConfig& config = weights_.config;
   // One token more than the test for the warm-up; memory is taken when rows come.
   // Constant heads may own a block longer than that.
   const std::size_t rows = std::max(test.depth + test.prompt + test.generate + 1,
                                     setup_.kv.head_sink + setup_.kv.head_recent);
   const std::size_t limit = test.batch * page_bytes_for(config, setup_.kv.type, rows);
-  auto out =
-      std::make_unique<Sequences>(page_bytes(kv_dtype(setup_.kv.type), config.head_dim), limit);
-  for (std::size_t i = 0; i < test.batch; ++i) {
-    out->caches.emplace_back(out->pool, config.kv_shape(), setup_.kv, heads_ ? &*heads_ : nullptr);
-  }
-  return out;
+  return std::make_unique<BenchSequences>(config, setup_.kv, heads_ ? &*heads_ : nullptr, threads_,
+                                          test.batch, limit);
 }
 
-void BenchRunner::read_prompt(Sequences& sequences, std::size_t tokens) {
+void BenchRunner::read_prompt(BenchSequences& sequences, std::size_t tokens) {
   std::vector<std::int32_t> ids(tokens);
-  for (std::int32_t& id : ids) id = random_token();
+  for (std::int32_t& id : ids) id = noise_.token();
   const std::span<const std::int32_t> all(ids);
   // Chunks of `chunk` tokens, filled from one sequence after the other as a session does.
   std::vector<Segment> batch;
@@ -152,7 +115,7 @@ void BenchRunner::read_prompt(Sequences& sequences, std::size_t tokens) {
     batch.clear();
     room = setup_.chunk;
   };
-  for (SequenceCache& cache : sequences.caches) {
+  for (SequenceCache& cache : sequences.caches()) {
     for (std::size_t done = 0; done < tokens;) {
       const std::size_t take = std::min(room, tokens - done);
       [[maybe_unused]] const bool granted = cache.reserve(take, /*prompt=*/true);
@@ -166,38 +129,30 @@ void BenchRunner::read_prompt(Sequences& sequences, std::size_t tokens) {
     }
   }
   flush();
-  for (SequenceCache& cache : sequences.caches) cache.begin_generation();
+  for (SequenceCache& cache : sequences.caches()) cache.begin_generation();
 }
 
-void BenchRunner::fill_random(Sequences& sequences, std::size_t rows) {
-  const std::size_t windows = noise_.size() - weights_.config.head_dim;
-  for (SequenceCache& cache : sequences.caches) {
-    [[maybe_unused]] const bool granted = cache.reserve(rows, /*prompt=*/true);
-    assert(granted);
-    for_each_head(cache, [&](HeadCache& head) {
-      for (std::size_t row = 0; row < rows; ++row) {
-        const std::uint64_t draw = next_random(random_);
-        head.append(static_cast<std::int32_t>(row), noise_.data() + draw % windows,
-                    noise_.data() + (draw >> 32) % windows);
-      }
-    });
-    cache.advance(rows);
+void BenchRunner::fill_random(BenchSequences& sequences, std::size_t rows) {
+  for (SequenceCache& cache : sequences.caches()) {
+    sequences.append_random(cache, noise_, rows, /*prompt=*/true);
     cache.begin_generation();
   }
 }
 
-void BenchRunner::bring_to_depth(std::unique_ptr<Sequences>& sequences, const BenchTest& test) {
+void BenchRunner::bring_to_depth(std::unique_ptr<BenchSequences>& sequences,
+                                 const BenchTest& test) {
   const bool reusable =
-      sequences &&
-      std::all_of(sequences->caches.begin(), sequences->caches.end(), [&](SequenceCache& cache) {
-        const auto next = static_cast<std::size_t>(cache.next_position());
-        return next + test.generate <= weights_.config.context && rewind(cache, test.depth);
-      });
+      sequences && std::all_of(sequences->caches().begin(), sequences->caches().end(),
+                               [&](SequenceCache& cache) {
+                                 const auto next = static_cast<std::size_t>(cache.next_position());
+                                 return next + test.generate <= weights_.config.context &&
+                                        rewind(cache, test.depth);
+                               });
   if (reusable) return;
   sequences.reset();  // its pages first
   sequences = make_sequences(test);
   if (test.depth == 0) {
-    for (SequenceCache& cache : sequences->caches) cache.begin_generation();
+    for (SequenceCache& cache : sequences->caches()) cache.begin_generation();
   } else if (setup_.fill == DepthFill::kRandomRows && !compresses_prompt(setup_.kv, test.depth)) {
     fill_random(*sequences, test.depth);
   } else {
@@ -205,15 +160,15 @@ void BenchRunner::bring_to_depth(std::unique_ptr<Sequences>& sequences, const Be
   }
 }
 
-void BenchRunner::generate(Sequences& sequences, std::size_t tokens, BenchResult& result) {
-  std::vector<std::int32_t> ids(sequences.caches.size());
+void BenchRunner::generate(BenchSequences& sequences, std::size_t tokens, BenchResult& result) {
+  std::vector<std::int32_t> ids(sequences.caches().size());
   std::vector<Segment> batch;
   double moved = 0;
   for (std::size_t step = 0; step < tokens; ++step) {
     batch.clear();
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      SequenceCache& cache = sequences.caches[i];
-      ids[i] = random_token();
+      SequenceCache& cache = sequences.caches()[i];
+      ids[i] = noise_.token();
       [[maybe_unused]] const bool granted = cache.reserve(1, /*prompt=*/false);
       assert(granted);
       batch.push_back(
@@ -223,7 +178,7 @@ void BenchRunner::generate(Sequences& sequences, std::size_t tokens, BenchResult
     const std::size_t held = sequences.bytes();
     result.kv_peak_bytes = std::max(result.kv_peak_bytes, held);
     moved += static_cast<double>(weights_.bytes_per_step() + held);
-    for (SequenceCache& cache : sequences.caches) cache.end_step();
+    for (SequenceCache& cache : sequences.caches()) cache.end_step();
   }
   result.bytes_moved = moved;
 }
@@ -233,7 +188,7 @@ BenchResult BenchRunner::run(const BenchTest& test) {
   BenchResult result;
   result.test = test;
   result.started = utc_now();
-  std::unique_ptr<Sequences> sequences;
+  std::unique_ptr<BenchSequences> sequences;
   if (test.generate > 0) {
     bring_to_depth(sequences, test);
     BenchResult warm_up;

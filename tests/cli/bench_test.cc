@@ -94,6 +94,49 @@ TEST(Bench, CompressionShowsInTheMemoryColumn) {
   EXPECT_EQ(rows[0]["kv_options"]["interval"], 8);
 }
 
+// A whole answer, and one of which the model runs a few places only: the rows that steps read
+// follow from the schedule alone.
+TEST(Bench, WholeAnswersFollowTheSchedule) {
+  TemporaryFolder folder;
+  const std::string model = folder / "tiny.gguf";
+  make_tiny(model, "q8_0");
+  const auto answer = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"bench", "-m", model, "--generation", "200", "-p", "16", "-b",
+                                    "2",     "-t", "1",   "-o",           "json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_tool(all);
+  };
+  constexpr std::size_t kRow = 3 * 2 * 2 * 32 * 2;  // bytes of a token's rows in all heads
+  for (const char* policy : {"rpc", "h2o", "random"}) {
+    const std::vector<std::string> flags = {"--kv-policy", policy, "--kv-interval", "32",
+                                            "--kv-window", "8",    "--kv-ratio",    "4"};
+    std::vector<std::string> sampled = flags;
+    sampled.insert(sampled.end(), {"--points", "4"});
+    const Outcome whole = answer(flags), part = answer(sampled);
+    ASSERT_EQ(whole.code, 0) << policy << ": " << whole.err;
+    ASSERT_EQ(part.code, 0) << policy << ": " << part.err;
+    const Json all = whole.json()[0], few = part.json()[0];
+    EXPECT_EQ(all["stops"].size(), 0u);
+    EXPECT_EQ(few["stops"].size(), 4u);
+    ASSERT_EQ(all["marks"].size(), 1u);
+    const Json &a = all["marks"][0], &b = few["marks"][0];
+    EXPECT_EQ(a["n_gen"], 200);
+    EXPECT_EQ(a["kv_mean_bytes"], b["kv_mean_bytes"]) << policy;
+    EXPECT_EQ(a["kv_peak_bytes"], b["kv_peak_bytes"]) << policy;
+    // Triggers after 40, 72, 104, 136, 168 and 200 tokens; the last begins at 16 + 40 + 8 + 32.
+    EXPECT_EQ(a["kv_peak_bytes"], 2 * (16 + 40 + 8 + 32) * kRow) << policy;
+    EXPECT_GT(b["compression_seconds"].get<double>(), 0) << policy;
+    EXPECT_GT(b["avg_ts"].get<double>(), 0);
+  }
+  const Outcome heads = answer({"--points", "2", "--kv-heads", "random:1", "--kv-sparsity", "0.5"});
+  ASSERT_EQ(heads.code, 0) << heads.err;
+  EXPECT_EQ(heads.json()[0]["marks"][0]["kv_peak_bytes"], 2 * (216 + 80) / 2 * kRow);
+  expect_refusal(answer({"-n", "4"}), 2, "-n has no effect");
+  expect_refusal(answer({"--points", "1"}), 2, "--points");
+  expect_refusal(run_tool({"bench", "-m", model, "--points", "4"}), 2, "--generation");
+  expect_refusal(run_tool({"bench", "-m", model, "--generation", "5000"}), 2, "4096");
+}
+
 TEST(Bench, TablesAndLimits) {
   TemporaryFolder folder;
   const std::string model = folder / "tiny";

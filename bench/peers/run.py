@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""run.py: laconic and llama.cpp on the same GGUF files, in turns, and their ratio.
+
+Every test is measured by one engine after the other, several times over, so that what a shared
+machine does to one it does to the other; medians are reported. llama.cpp is npm's node-llama-cpp
+(scripts/install-llama-cpp.sh) in $LACONIC_NODE_MODULES or build/node_modules, or the llama-bench that
+--llama-bench names, which may be a fork's. GB/s counts the bytes that one decode step must read, the
+weights once and the f16 rows of each sequence, over the time it took: also for the others.
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, median, model_of, numbers,  # noqa: E402
+                         say, system_of)
+from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
+from svg_plot import COLOURS, WIDTH, HEIGHT, Axes, round_steps, text, write_page  # noqa: E402
+
+
+def bytes_of(laconic, model):
+    """(weights that a decode step reads, bytes of a token's f16 rows)"""
+    about = json_of([laconic, "inspect", model, "--tensors", "--json"])
+    embedding = sum(t["bytes"] for t in about["tensors"] if "embed_tokens" in t["name"])
+    step = about["weight_bytes"] - (0 if about["tied_head"] else embedding)
+    return step, about["layers"] * about["kv_heads"] * about["head_dim"] * 2 * 2
+
+
+def plan(options):
+    tests = [{"prompt": p} for p in options.prompt if p > 0]
+    tests += [{"generate": options.generate, "depth": d, "batch": 1} for d in sorted(options.depth)]
+    tests += [{"generate": options.generate, "depth": 0, "batch": b} for b in options.batch if b > 1]
+    return tests
+
+
+def label(test):
+    if "prompt" in test:
+        return f"prompt {test['prompt']}"
+    if test["batch"] > 1:
+        return f"decode, batch {test['batch']}"
+    return f"decode, depth {test['depth']}"
+
+
+def tokens_of(test):
+    return test["prompt"] if "prompt" in test else test["generate"] * test["batch"]
+
+
+def gigabytes(test, seconds, step_bytes, token_bytes):
+    """GB/s of decoding, or nothing for prompts: their time is arithmetic's."""
+    if "prompt" in test:
+        return None
+    rows = test["depth"] + (test["generate"] + 1) / 2
+    return test["generate"] * (step_bytes + test["batch"] * rows * token_bytes) / seconds / 1e9
+
+
+def engines_for(options, model, step_bytes):
+    engines = [Laconic(options.laconic, model, options.threads, {"bytes_per_step": step_bytes})]
+    if not options.no_node:
+        modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
+        if (pathlib.Path(modules) / "node-llama-cpp").exists():
+            room = max([*options.prompt, *(d + options.generate + 8 for d in options.depth)])
+            engines.append(NodeLlamaCpp(modules, model, options.threads, {"room": room}))
+        elif not options.llama_bench:
+            fail(f"no node-llama-cpp in {modules}: scripts/install-llama-cpp.sh brings it, "
+                 "or --llama-bench names a binary")
+    for i, single in enumerate(options.llama_bench):
+        batched = options.llama_batched_bench[i] if i < len(options.llama_batched_bench) else None
+        name = options.name[i] if i < len(options.name) else f"llama-bench {i + 1}"
+        more = options.llama_options[i].split() if i < len(options.llama_options) else []
+        engines.append(LlamaBench(name, single, batched, model, options.threads, more))
+    return engines
+
+
+def measure(options, kind, results):
+    model = options.model or model_of(options.laconic, options.like, kind, options.folder)
+    step_bytes, token_bytes = bytes_of(options.laconic, model)
+    engines = engines_for(options, model, step_bytes)
+    reads = []
+    try:
+        for test in plan(options):
+            seconds = {engine.name: [] for engine in engines}
+            for turn in range(options.repetitions):
+                reads.append(system_of(options.laconic, options.threads)["read_bandwidth"])
+                for engine in engines:
+                    took = engine.measure(test)
+                    if took is not None:
+                        seconds[engine.name].append(took)
+                say(f"{kind}, {label(test)}, turn {turn + 1} of {options.repetitions}: " + ", ".join(
+                    f"{name} {tokens_of(test) / took[-1]:.1f}" for name, took in seconds.items() if took))
+            result = {"model": pathlib.Path(model).name, "type": kind, "test": test,
+                      "label": label(test), "engines": {}}
+            for name, took in seconds.items():
+                if not took:
+                    continue
+                middle = median(took)
+                result["engines"][name] = {
+                    "seconds": took, "tokens_per_second": tokens_of(test) / middle,
+                    "gigabytes_per_second": gigabytes(test, middle, step_bytes, token_bytes)}
+            results.append(result)
+    finally:
+        for engine in engines:
+            engine.close()
+    return [engine.name for engine in engines], reads + engines[0].reads
+
+
+def table(results, names, read):
+    head = ["test", "weights"]
+    for name in names:
+        head += [f"{name} t/s", "GB/s"]
+    head += [f"over {name}" for name in names[1:]] + ["% of read"]
+    rows = []
+    for result in results:
+        row, ours = [result["label"], result["type"]], result["engines"]["laconic"]
+        for name in names:
+            one = result["engines"].get(name)
+            rate = one and one["gigabytes_per_second"]
+            row += [f"{one['tokens_per_second']:.1f}" if one else "-", f"{rate:.1f}" if rate else "-"]
+        for name in names[1:]:
+            one = result["engines"].get(name)
+            row.append(f"{ours['tokens_per_second'] / one['tokens_per_second']:.2f}x" if one else "-")
+        rate = ours["gigabytes_per_second"]
+        row.append(f"{rate * 1e9 / read * 100:.0f} %" if rate else "-")
+        rows.append(row)
+    return markdown(head, rows)
+
+
+def plot(results, names, path):
+    """Bars of tokens/s, a frame for prompts, one for depths, one for batches."""
+    groups = [("prompt", lambda t: "prompt" in t),
+              ("decode, batch 1", lambda t: t.get("batch") == 1),
+              ("decode, depth 0", lambda t: t.get("batch", 0) > 1)]
+    frames = []
+    for title, wanted in groups:
+        chosen = [r for r in results if wanted(r["test"])]
+        if not chosen:
+            continue
+        most = max(e["tokens_per_second"] for r in chosen for e in r["engines"].values())
+        axes = Axes(f"{title}: tokens/s", "", len(chosen), 0, most * 1.15, top=len(frames) * HEIGHT)
+        axes.ticks([], round_steps(most * 1.1), lambda v: f"{v:g}")
+        width = 0.8 / len(names)
+        for i, result in enumerate(chosen):
+            for j, name in enumerate(names):
+                if name in result["engines"]:
+                    axes.bar(i + 0.1 + j * width, width * 0.94,
+                             result["engines"][name]["tokens_per_second"], COLOURS[j])
+            words = f"{result['type']} {result['label'].split(', ')[-1]}"
+            axes.parts.append(text(axes.x(i + 0.5), axes.top + HEIGHT - 30, words, "middle", 10))
+        axes.legend(names, top=True)
+        frames.append(axes)
+    write_page(path, frames, WIDTH, HEIGHT * len(frames))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--laconic", help="the binary (built where none is given)")
+    parser.add_argument("--model", help="a GGUF file of your own, instead of --like and --types")
+    parser.add_argument("--like", default="qwen3-0.6b", help="shape of random weights")
+    parser.add_argument("--types", default="q8_0,q4_0,bf16", help="weight types, with commas")
+    parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--prompt", type=numbers, default="512")
+    parser.add_argument("--depth", type=numbers, default="0,2048,8192,16384")
+    parser.add_argument("--batch", type=numbers, default="4,16", help="1 is what --depth measures")
+    parser.add_argument("--generate", type=int, default=32, help="decode steps of a test")
+    parser.add_argument("--llama-bench", action="append", default=[], metavar="PATH",
+                        help="llama-bench of llama.cpp or of a fork; may be repeated")
+    parser.add_argument("--llama-batched-bench", action="append", default=[], metavar="PATH",
+                        help="its sister for batches, in the same order")
+    parser.add_argument("--llama-options", action="append", default=[], metavar="OPTIONS",
+                        help="more options for both, as one word: --llama-options='-rtr 1'")
+    parser.add_argument("--name", action="append", default=[], help="names for them, same order")
+    parser.add_argument("--no-node", action="store_true", help="leave node-llama-cpp out")
+    parser.add_argument("--json", help="results (FOLDER/peers.json)")
+    parser.add_argument("--svg", help="plot (FOLDER/peers.svg)")
+    options = parser.parse_args()
+    for path in [*options.llama_bench, *options.llama_batched_bench]:
+        if not pathlib.Path(path).exists():
+            fail(f"{path} does not exist")
+    if options.no_node and not options.llama_bench:
+        fail("--no-node leaves no peer; name one with --llama-bench")
+    options.laconic = find_laconic(options.laconic)
+    return options
+
+
+def main():
+    options = parse()
+    folder = pathlib.Path(options.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    system = system_of(options.laconic, options.threads)
+    results, reads, names = [], [], []
+    kinds = [pathlib.Path(options.model).stem] if options.model else options.types.split(",")
+    for kind in kinds:
+        names, more = measure(options, kind, results)
+        reads += more
+    read = median(reads)
+    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+              "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads,
+              "repetitions": options.repetitions, "read_bandwidth": read,
+              "read_bandwidth_range": [min(reads), max(reads)], "results": results}
+    json_path = options.json or folder / "peers.json"
+    with open(json_path, "w", encoding="utf-8") as out:
+        json.dump(report, out, indent=1)
+    plot(results, names, options.svg or folder / "peers.svg")
+    print(table(results, names, read))
+    print(f"\nMedians of {options.repetitions} turns, {options.threads} threads on {system['cpu']}, "
+          f"{system['simd']}; read bandwidth {read / 1e9:.1f} GB/s in this run "
+          f"({min(reads) / 1e9:.1f} to {max(reads) / 1e9:.1f}).")
+    say(f"written: {json_path}")
+
+
+if __name__ == "__main__":
+    main()
