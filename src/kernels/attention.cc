@@ -69,13 +69,24 @@ HWY_INLINE void add_values(const std::uint8_t* values, std::size_t stride, std::
       sum[i][c] = hn::Mul(hn::LoadU(d, old), hn::Set(d, shrink[i]));
     }
   }
-  const std::uint8_t* v = values + at * Format::kBytes;
+  // Whole blocks where a pass is that wide, so that each scale is widened once.
+  constexpr bool kWhole = Format::kBlocks && kVectors * kLanes % Format::kSpan == 0;
+  constexpr std::size_t kPart = kWhole ? Format::kSpan / kLanes : 1;  // vectors read together
+  const std::uint8_t* v = values;
   for (std::size_t r = 0; r < count; ++r, v += stride) {
-    hwy::Prefetch(v + kPrefetchBytes);
-    for (std::size_t c = 0; c < kVectors; ++c) {
-      const V value = Format::load(v + c * kLanes * Format::kBytes);
-      for (std::size_t i = 0; i < kX; ++i) {
-        sum[i][c] = hn::MulAdd(hn::Set(d, p[i * kPageRows + r]), value, sum[i][c]);
+    hwy::Prefetch(v + stored_bytes<Format>(at) + kPrefetchBytes);
+    for (std::size_t c = 0; c < kVectors; c += kPart) {
+      V value[kPart];
+      if constexpr (kWhole) {
+        const Format span(v + stored_bytes<Format>(at) + c / kPart * Format::kSpanBytes);
+        for (std::size_t w = 0; w < kPart; ++w) value[w] = span.vector(w);
+      } else {
+        value[0] = row_vector<Format>(v, at + c * kLanes);
+      }
+      for (std::size_t w = 0; w < kPart; ++w) {
+        for (std::size_t i = 0; i < kX; ++i) {
+          sum[i][c + w] = hn::MulAdd(hn::Set(d, p[i * kPageRows + r]), value[w], sum[i][c + w]);
+        }
       }
     }
   }
@@ -140,7 +151,7 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page,
                               const AttendArguments& a, std::size_t query) {
   HWY_ALIGN float p[kX * kPageRows];
   const std::size_t head_dim = kv.head_dim;
-  const std::size_t stride = head_dim * Format::kBytes;
+  const std::size_t stride = stored_bytes<Format>(head_dim);
   const std::size_t count = page.count;
   DotArguments dots{page.keys, stride, head_dim, nullptr, head_dim, p, kPageRows};
   for (std::size_t begin = 0, run = page.run; begin < count; ++run) {
@@ -160,7 +171,7 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page,
   }
   float* out = a.out + query * head_dim;
   // As many vectors of a row as accumulators allow: a row is then read in one go.
-  constexpr std::size_t kWide = (kManyRegisters ? 16 : 8) / (kX == 3 ? 4 : kX);
+  constexpr std::size_t kWide = (kManyRegisters ? 16 : 8) / (kX == 1 ? 2 : kX == 3 ? 4 : kX);
   std::size_t at = 0;
   for (; at + kWide * kLanes <= head_dim; at += kWide * kLanes) {
     add_values<Format, kX, kWide>(page.values, stride, count, p, shrink, out, head_dim, at);
@@ -171,10 +182,12 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page,
   for (; at + kLanes <= head_dim; at += kLanes) {
     add_values<Format, kX, 1>(page.values, stride, count, p, shrink, out, head_dim, at);
   }
-  if (at < head_dim) {
-    for (std::size_t i = 0; i < kX; ++i) {
-      add_values_tail<Format>(page.values, stride, count, p + i * kPageRows, shrink[i],
-                              out + i * head_dim, at, head_dim - at);
+  if constexpr (!Format::kBlocks) {
+    if (at < head_dim) {
+      for (std::size_t i = 0; i < kX; ++i) {
+        add_values_tail<Format>(page.values, stride, count, p + i * kPageRows, shrink[i],
+                                out + i * head_dim, at, head_dim - at);
+      }
     }
   }
 }
@@ -192,7 +205,7 @@ HWY_INLINE void attend_pages(const HeadRowsView& kv, const AttendArguments& a) {
   for (std::size_t first = 0; first < most; first += kPageRows) {
     while (a.run_ends[page.run] <= first) ++page.run;
     page.keys = reinterpret_cast<const std::uint8_t*>(kv.pages[first / kPageRows]);
-    page.values = page.keys + kv.value_rows * kv.head_dim * Format::kBytes;
+    page.values = page.keys + kv.value_rows * stored_bytes<Format>(kv.head_dim);
     page.first = first;
     for (std::size_t i = 0; i < a.queries;) {
       page.count = rows_in_page(a.visible[i], first);
@@ -250,6 +263,8 @@ void attend_kernel(const HeadRowsView& kv, const float* q, const std::size_t* ru
     attend_pages<FormatF32>(kv, arguments);
   } else if (kv.type == DType::kF16) {
     attend_pages<FormatF16>(kv, arguments);
+  } else if (kv.type == DType::kQ8_0) {
+    attend_pages<FormatQ8_0>(kv, arguments);
   } else {
     attend_pages<FormatBF16>(kv, arguments);
   }

@@ -4,6 +4,9 @@
 // Rows are visited page by page with an online softmax, so a query's result depends on its own
 // visible rows alone: not on other queries, on chunking, or on threads. The same goes for every
 // logit and length: its bits do not depend on what else a call asks for.
+//
+// Every type's rows are read as f32, exactly (q8_0: scale times integer has 19 bits), and all
+// arithmetic is in f32: queries are not rounded. One recipe for decoding, prompts and rankings.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +24,7 @@ struct HeadRowsView {
   const std::byte* const* pages = nullptr;  // [ceil(rows / kPageRows)]
   std::size_t rows = 0;
   std::size_t head_dim = 0;
-  DType type = DType::kF16;  // kF32, kF16 or kBF16
+  DType type = DType::kF16;  // kF32, kF16, kBF16, or kQ8_0 if head_dim is a multiple of 32
   std::size_t value_rows = kPageRows;
 };
 

@@ -31,8 +31,21 @@ struct KvShape {
 };
 
 constexpr DType kv_dtype(KvType type) {
-  return type == KvType::kF32 ? DType::kF32 : type == KvType::kF16 ? DType::kF16 : DType::kBF16;
+  switch (type) {
+    case KvType::kF32:
+      return DType::kF32;
+    case KvType::kF16:
+      return DType::kF16;
+    case KvType::kBF16:
+      return DType::kBF16;
+    case KvType::kQ8_0:
+      return DType::kQ8_0;
+  }
+  return DType::kF16;
 }
+
+// Error(kUsage) where rows of that type cannot have that size.
+void check_row_type(KvType type, std::size_t head_dim);
 
 struct KvCounters {
   std::size_t rows = 0;             // held now, summed over layers and heads

@@ -21,7 +21,7 @@ KvOptions random_rpc() {
   if (kv.ratio < 1.0) kv.ratio = 1.0;
   kv.granularity = *rc::gen::element(KvGranularity::kLayer, KvGranularity::kKvHead);
   kv.selector = *rc::gen::element(KvSelector::kExact, KvSelector::kReference, KvSelector::kLast);
-  kv.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16);
+  kv.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0);
   kv.protect_prompt = *rc::gen::arbitrary<bool>();
   return kv;
 }
