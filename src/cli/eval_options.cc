@@ -15,6 +15,7 @@
 #include "cli/values.h"
 #include "io/head_table.h"
 #include "kv/head_set.h"
+#include "kv/sequence_cache.h"
 
 namespace laconic::cli {
 namespace {

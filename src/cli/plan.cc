@@ -13,6 +13,7 @@
 #include "kernels/attention.h"
 #include "kv/demand.h"
 #include "kv/schedule.h"
+#include "kv/sequence_cache.h"
 
 namespace laconic::cli {
 namespace {

@@ -32,6 +32,36 @@ constexpr std::size_t page_bytes(DType type, std::size_t head_dim) {
   return 2 * kPageRows * row_bytes(type, head_dim);
 }
 
+// What queries ask of a head's rows. Runs of rows may be asked by queries of their own.
+struct AttendQueries {
+  const float* q;               // [runs][queries][head_dim]
+  const std::size_t* run_ends;  // [runs]; ascending; the last is at least every visible[i]
+  const std::size_t* visible;   // [queries], each in [1, rows]
+  std::size_t queries;
+  float scale;
+};
+
+// Rows are gathered in parts of so many, each by itself, and the parts are added up in ascending
+// order: the same sums whoever computes a part. A part of one head is 256 KiB of f16 rows at
+// head_dim 128, some ten microseconds, so that few heads keep many threads busy from a thousand
+// rows on; the sums of a part, one row of f32 per query, are a thousandth of what it reads.
+inline constexpr std::size_t kPartRows = 512;
+
+constexpr std::size_t parts_of(std::size_t rows) { return (rows + kPartRows - 1) / kPartRows; }
+
+// Floats that a part's sums take.
+constexpr std::size_t attend_part_floats(std::size_t queries, std::size_t head_dim) {
+  return queries * (2 + head_dim);
+}
+
+// What the queries see of part `index`, into `part`; finish_attend makes the answer of all parts.
+// Both together are attend_split.
+void attend_part(const HeadRowsView& kv, const AttendQueries& asked, std::size_t index,
+                 float* part /* [attend_part_floats] */);
+// `parts` [count][attend_part_floats] is overwritten.
+void finish_attend(const HeadRowsView& kv, const AttendQueries& asked, float* parts,
+                   std::size_t count, float* out /* [queries][head_dim] */);
+
 // Floats of scratch that each attend function needs for `queries` query rows.
 std::size_t attend_scratch_floats(std::size_t queries, std::size_t head_dim);
 

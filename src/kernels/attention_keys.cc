@@ -20,6 +20,7 @@
 // Before the per-target headers.
 #include "hwy/aligned_allocator.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/lane_sums-inl.h"
 #include "kernels/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -102,33 +103,6 @@ HWY_INLINE void store_logits(const V (&sum)[kPanelRows][2], float scale, float* 
 }
 
 #else
-
-using FourFloats = hn::FixedTag<float, 4>;
-using TwoPairs = hn::FixedTag<std::uint64_t, 2>;  // pairs of floats that move together
-using Four = hn::Vec<FourFloats>;
-
-// Halves of a vector added until four lanes are left.
-template <class D>
-HWY_INLINE Four fold(D d, hn::Vec<D> v) {
-  if constexpr (hn::MaxLanes(d) == 4) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-// (a0 + a2) + (a1 + a3), the same of b, of c and of e.
-HWY_INLINE Four sums_of_lanes(Four a, Four b, Four c, Four e) {
-  const FourFloats d;
-  const TwoPairs pairs;
-  const Four ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-  const Four ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
-  const auto first = hn::BitCast(pairs, ab);
-  const auto second = hn::BitCast(pairs, ce);
-  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, first, second)),
-                 hn::BitCast(d, hn::InterleaveUpper(pairs, first, second)));
-}
 
 // The logits of one query with a panel's keys, from its accumulators.
 HWY_INLINE void store_logits(const V (&sum)[kPanelRows][2], float scale, float* to) {

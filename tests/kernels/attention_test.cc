@@ -318,5 +318,50 @@ TEST(AttendSplit, OneQueryForAllRunsIsAttend) {
   });
 }
 
+// The parts by themselves, in any order and added up at the end, are the whole.
+TEST(AttendPart, PartsMakeTheWhole) {
+  on_every_target([] {
+    for (DType type : kRowTypes) {
+      for (std::size_t rows : {std::size_t{1}, std::size_t{70}, kPartRows, kPartRows + 1,
+                               3 * kPartRows - 5, 3 * kPartRows}) {
+        const std::size_t head_dim = fitting(type, 40);
+        const Cache cache(type, rows, head_dim, 31);
+        const std::vector<std::size_t> visible = {rows, rows, 1, (rows + 1) / 2, rows, rows, rows};
+        const std::size_t queries = visible.size();
+        const std::vector<float> q = random_floats(2 * queries * head_dim, 32, 2.0f);
+        const std::vector<std::size_t> ends = {rows / 3, rows};
+        const AttendQueries asked{q.data(), ends.data(), visible.data(), queries, 0.2f};
+        const std::size_t count = parts_of(rows), stride = attend_part_floats(queries, head_dim);
+        std::vector<float> parts(count * stride, kNan), out(queries * head_dim, -1.0f);
+        for (std::size_t i = count; i-- > 0;) {
+          attend_part(cache.view(), asked, i, parts.data() + i * stride);
+        }
+        finish_attend(cache.view(), asked, parts.data(), count, out.data());
+        EXPECT_TRUE(test::same_bits(out, run_split(cache.view(), q, ends, visible, 0.2f)))
+            << dtype_name(type) << ", " << rows << " rows";
+      }
+    }
+  });
+}
+
+// Where a query's last row lies decides its parts, and nothing else does: beside queries that see
+// more it gives the same bits.
+TEST(AttendPart, QueriesBesideLongerOnes) {
+  on_every_target([] {
+    const std::size_t head_dim = 48, rows = 2 * kPartRows + 100;
+    const Cache cache(DType::kF16, rows, head_dim, 33);
+    const std::vector<std::size_t> visible = {1, kPartRows - 1, kPartRows, kPartRows + 1, rows};
+    const std::vector<float> q = random_floats(visible.size() * head_dim, 34, 3.0f);
+    const std::vector<float> together = run(cache.view(), q, visible, 0.2f);
+    for (std::size_t i = 0; i < visible.size(); ++i) {
+      const auto begin = static_cast<std::ptrdiff_t>(i * head_dim);
+      const auto end = begin + static_cast<std::ptrdiff_t>(head_dim);
+      const std::vector<float> one(q.begin() + begin, q.begin() + end);
+      const std::vector<float> expected(together.begin() + begin, together.begin() + end);
+      EXPECT_TRUE(test::same_bits(run(cache.view(), one, {visible[i]}, 0.2f), expected)) << i;
+    }
+  });
+}
+
 }  // namespace
 }  // namespace laconic
