@@ -84,16 +84,20 @@ void add_part_kernel(const float* part, std::size_t queries, std::size_t head_di
   add_gathered(part, queries, head_dim, Gathered(to, queries));
 }
 
-void finish_kernel(const HeadRowsView& kv, const AttendQueries& a, float* sums, float* weights,
-                   float* out) {
+// out = what was gathered, divided by the total.
+void divide_kernel(float* sums, std::size_t queries, std::size_t head_dim, float* out) {
+  const Gathered from(sums, queries);
+  for (std::size_t i = 0; i < queries; ++i) {
+    const float share = 1.0f / from.total[i];
+    const float* sum = from.sum + i * head_dim;
+    for (std::size_t k = 0; k < head_dim; ++k) out[i * head_dim + k] = sum[k] * share;
+  }
+}
+
+void finish_weights_kernel(float* sums, const AttendQueries& a, std::size_t rows, float* weights) {
   const Gathered from(sums, a.queries);
   for (std::size_t i = 0; i < a.queries; ++i) {
-    const float share = 1.0f / from.total[i];
-    const float* sum = from.sum + i * kv.head_dim;
-    for (std::size_t k = 0; k < kv.head_dim; ++k) out[i * kv.head_dim + k] = sum[k] * share;
-    if (weights != nullptr) {
-      finish_weights(weights + i * kv.rows, a.visible[i], kv.rows, from.largest[i], share);
-    }
+    finish_weights(weights + i * rows, a.visible[i], rows, from.largest[i], 1.0f / from.total[i]);
   }
 }
 
@@ -106,7 +110,8 @@ namespace laconic {
 
 HWY_EXPORT(attend_part_kernel);
 HWY_EXPORT(add_part_kernel);
-HWY_EXPORT(finish_kernel);
+HWY_EXPORT(divide_kernel);
+HWY_EXPORT(finish_weights_kernel);
 
 namespace {
 
@@ -131,7 +136,10 @@ void attend_all(const HeadRowsView& kv, const AttendQueries& a, float* out, floa
     gather_part(kv, a, index, weights, part);
     HWY_DYNAMIC_DISPATCH(add_part_kernel)(part, a.queries, kv.head_dim, scratch);
   }
-  HWY_DYNAMIC_DISPATCH(finish_kernel)(kv, a, scratch, weights, out);
+  HWY_DYNAMIC_DISPATCH(divide_kernel)(scratch, a.queries, kv.head_dim, out);
+  if (weights != nullptr) {
+    HWY_DYNAMIC_DISPATCH(finish_weights_kernel)(scratch, a, kv.rows, weights);
+  }
 }
 
 }  // namespace
@@ -145,14 +153,13 @@ void attend_part(const HeadRowsView& kv, const AttendQueries& asked, std::size_t
   gather_part(kv, asked, index, nullptr, part);
 }
 
-void finish_attend(const HeadRowsView& kv, const AttendQueries& asked, float* parts,
-                   std::size_t count, float* out) {
-  const std::size_t stride = attend_part_floats(asked.queries, kv.head_dim);
+void finish_attend(float* parts, std::size_t count, std::size_t queries, std::size_t head_dim,
+                   float* out) {
+  const std::size_t stride = attend_part_floats(queries, head_dim);
   for (std::size_t index = 1; index < count; ++index) {
-    HWY_DYNAMIC_DISPATCH(add_part_kernel)
-    (parts + index * stride, asked.queries, kv.head_dim, parts);
+    HWY_DYNAMIC_DISPATCH(add_part_kernel)(parts + index * stride, queries, head_dim, parts);
   }
-  HWY_DYNAMIC_DISPATCH(finish_kernel)(kv, asked, parts, nullptr, out);
+  HWY_DYNAMIC_DISPATCH(divide_kernel)(parts, queries, head_dim, out);
 }
 
 void attend(const HeadRowsView& kv, const float* q, const std::size_t* visible, std::size_t queries,

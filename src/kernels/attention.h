@@ -59,8 +59,8 @@ constexpr std::size_t attend_part_floats(std::size_t queries, std::size_t head_d
 void attend_part(const HeadRowsView& kv, const AttendQueries& asked, std::size_t index,
                  float* part /* [attend_part_floats] */);
 // `parts` [count][attend_part_floats] is overwritten.
-void finish_attend(const HeadRowsView& kv, const AttendQueries& asked, float* parts,
-                   std::size_t count, float* out /* [queries][head_dim] */);
+void finish_attend(float* parts, std::size_t count, std::size_t queries, std::size_t head_dim,
+                   float* out /* [queries][head_dim] */);
 
 // Floats of scratch that each attend function needs for `queries` query rows.
 std::size_t attend_scratch_floats(std::size_t queries, std::size_t head_dim);

@@ -336,7 +336,7 @@ TEST(AttendPart, PartsMakeTheWhole) {
         for (std::size_t i = count; i-- > 0;) {
           attend_part(cache.view(), asked, i, parts.data() + i * stride);
         }
-        finish_attend(cache.view(), asked, parts.data(), count, out.data());
+        finish_attend(parts.data(), count, queries, head_dim, out.data());
         EXPECT_TRUE(test::same_bits(out, run_split(cache.view(), q, ends, visible, 0.2f)))
             << dtype_name(type) << ", " << rows << " rows";
       }
