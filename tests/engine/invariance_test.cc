@@ -92,6 +92,32 @@ TEST(Invariance, HoldsForATrainedModel) {
   }
 }
 
+// Rows of a thousand tokens and more: threads share heads, in as many ways as there are threads and
+// sequences.
+TEST(Invariance, HoldsWhereThreadsShareHeads) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", DType::kQ8_0, {}, /*seed=*/5);
+  const Model model = Model::open(folder / "m.gguf");
+  const std::size_t vocab = model.info().vocab;
+  const auto prompt = random_ids(1100, 1, vocab);
+  const GenerateOptions generate = forced(6, 2, vocab);
+  for (const KvType rows : {KvType::kF16, KvType::kQ8_0}) {
+    const double allowed = tolerance(model, rows);
+    const Generation alone = Session(model, rows_of(rows, 1)).generate(prompt, generate);
+    for (const std::size_t threads : {2u, 3u, 5u}) {
+      const SessionOptions options = rows_of(rows, threads);
+      const Generation got = Session(model, options).generate(prompt, generate);
+      EXPECT_LE(largest_difference(got, alone), allowed) << threads << " threads";
+    }
+    Session batch(model, rows_of(rows, 3));
+    for (std::uint32_t i = 0; i < 9; ++i) batch.add(random_ids(30, i, vocab), forced(40, i, vocab));
+    const SequenceId id = batch.add(prompt, generate);
+    while (batch.step()) {
+    }
+    EXPECT_LE(largest_difference(batch.result(id), alone), allowed) << "in a batch";
+  }
+}
+
 struct Work {
   std::vector<std::int32_t> prompt;
   GenerateOptions generate;
