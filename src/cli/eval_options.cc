@@ -208,7 +208,7 @@ std::vector<ArmOptions> EvalOptions::arms(const Model& opened) const {
   arm.raw = raw;
   std::vector<ArmOptions> out;
   for (const ArmSpec& spec : arm_specs()) {
-    check_row_type(spec.kv.type, opened.info().head_dim);
+    check_row_type(kv_dtype(spec.kv.type), opened.info().head_dim);
     arm.name = spec.name;
     arm.session.kv = spec.kv;
     out.push_back(arm);

@@ -37,7 +37,7 @@ std::size_t default_kv_memory(const Weights& weights) {
 std::size_t kib(std::size_t bytes) { return (bytes + 1023) / 1024; }
 
 KvShape checked_shape(const ModelConfig& config, const KvOptions& kv) {
-  check_row_type(kv.type, config.head_dim);
+  check_row_type(kv_dtype(kv.type), config.head_dim);
   return config.kv_shape();
 }
 

@@ -5,7 +5,6 @@
 #include <cassert>
 #include <chrono>
 
-#include "base/error.h"
 #include "kv/h2o.h"
 #include "kv/policy.h"
 
@@ -17,13 +16,6 @@ namespace {
 constexpr std::size_t kThreadWork = 128 * 1024;
 
 }  // namespace
-
-void check_row_type(KvType type, std::size_t head_dim) {
-  const std::size_t block = block_elements(kv_dtype(type));
-  if (head_dim % block == 0) return;
-  throw_usage("--kv-type {} stores blocks of {} elements, and the model's head_dim is {}",
-              dtype_name(kv_dtype(type)), block, head_dim);
-}
 
 SequenceCache::SequenceCache(PagePool& pool, const KvShape& shape, const KvOptions& options,
                              const HeadSet* heads, Threads* threads)

@@ -44,9 +44,6 @@ constexpr DType kv_dtype(KvType type) {
   return DType::kF16;
 }
 
-// Error(kUsage) where rows of that type cannot have that size.
-void check_row_type(KvType type, std::size_t head_dim);
-
 struct KvCounters {
   std::size_t rows = 0;             // held now, summed over layers and heads
   std::size_t bytes = 0;            // rows x bytes of a row (K and V)
