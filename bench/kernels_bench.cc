@@ -77,7 +77,10 @@ void cache_attention(benchmark::State& state, Machine& machine, DType type, std:
   const std::size_t heads = std::max<std::size_t>(kPoolBytes / (pages * bytes), 2);
   const std::vector<std::byte> pool = weight_pool(type, heads * pages * 2 * kPageRows, head_dim);
   std::vector<const std::byte*> table(heads * pages);
-  for (std::size_t i = 0; i < table.size(); ++i) table[i] = pool.data() + i * bytes;
+  // As an engine's pool gives them out: heads take pages in turn, so none lies behind the last one.
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    table[i] = pool.data() + (i % pages * heads + i / pages) * bytes;
+  }
   const std::vector<float> q = random_floats(queries * head_dim);
   const std::vector<std::size_t> visible(queries, rows);
   // Logits or weights, and what attention works with.
@@ -160,8 +163,8 @@ void register_all(Machine& machine) {
           cache_attention(s, machine, type, rows, 128, queries, asked);
         });
   };
-  for (DType type : {DType::kF32, DType::kF16, DType::kBF16}) {
-    for (std::size_t queries : {1u, 2u, 4u, 8u}) {
+  for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
+    for (std::size_t queries : {1u, 2u, 4u, 6u, 7u, 8u}) {
       add_attention("attend", type, 8192, queries, Asked::kOut);
       add_attention("attend_with_weights", type, 8192, queries, Asked::kOutAndWeights);
       add_attention("key_logits", type, 8192, queries, Asked::kLogits);

@@ -31,7 +31,7 @@ enum class KvPolicy {
   kSnapKv,     // what the last `window` queries attend to, per KV head
   kRkv,        // the same, minus rows that resemble others
 };
-enum class KvType { kF32, kF16, kBF16 };
+enum class KvType { kF32, kF16, kBF16, kQ8_0 };  // kQ8_0: head_dim is a multiple of 32
 enum class KvPool { kAvg, kMax, kNone };
 enum class KvGranularity {
   kLayer,   // one keep-list for all KV heads of a layer, from the scores of all query heads

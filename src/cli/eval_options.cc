@@ -15,6 +15,7 @@
 #include "cli/values.h"
 #include "io/head_table.h"
 #include "kv/head_set.h"
+#include "kv/sequence_cache.h"
 
 namespace laconic::cli {
 namespace {
@@ -86,7 +87,7 @@ void declare_machine(CLI::App& app, EvalOptions& o) {
   app.add_option("--kv-memory", o.kv_memory, "most memory for the cache, like 2G (what is free)")
       ->type_name("SIZE")
       ->group("KV cache");
-  app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32 (f16)")
+  app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32, q8_0 (f16)")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}))
       ->type_name("TYPE")
       ->group("KV cache");
@@ -207,6 +208,7 @@ std::vector<ArmOptions> EvalOptions::arms(const Model& opened) const {
   arm.raw = raw;
   std::vector<ArmOptions> out;
   for (const ArmSpec& spec : arm_specs()) {
+    check_row_type(kv_dtype(spec.kv.type), opened.info().head_dim);
     arm.name = spec.name;
     arm.session.kv = spec.kv;
     out.push_back(arm);

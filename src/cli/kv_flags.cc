@@ -16,7 +16,7 @@ struct Flag {
 };
 
 constexpr std::array<Flag, 24> kFlags = {{
-    {"type", "f16|bf16|f32", "element type of cache rows (f16)"},
+    {"type", "f16|bf16|f32|q8_0", "element type of cache rows (f16)"},
     {"interval", "P", "all but full: generated tokens between compressions (1024)"},
     {"window", "R",
      "all but full: most recent rows, always kept; rpc, snapkv, rkv: their queries select (rpc, "

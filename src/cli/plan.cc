@@ -13,6 +13,7 @@
 #include "kernels/attention.h"
 #include "kv/demand.h"
 #include "kv/schedule.h"
+#include "kv/sequence_cache.h"
 
 namespace laconic::cli {
 namespace {
@@ -67,6 +68,7 @@ std::size_t peak_rows(const KvOptions& kv, std::size_t prompt, std::size_t gener
 }
 
 std::size_t page_bytes_for(const ModelConfig& config, KvType type, std::size_t rows) {
+  check_row_type(kv_dtype(type), config.head_dim);
   const std::size_t pages = rows / kPageRows + (rows % kPageRows != 0 ? 1 : 0);
   const std::size_t heads = checked_mul(config.layers, config.kv_heads, kWhat);
   return checked_mul(checked_mul(pages, heads, kWhat), page_bytes(kv_dtype(type), config.head_dim),

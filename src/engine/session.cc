@@ -36,6 +36,11 @@ std::size_t default_kv_memory(const Weights& weights) {
 
 std::size_t kib(std::size_t bytes) { return (bytes + 1023) / 1024; }
 
+KvShape checked_shape(const ModelConfig& config, const KvOptions& kv) {
+  check_row_type(kv_dtype(kv.type), config.head_dim);
+  return config.kv_shape();
+}
+
 }  // namespace
 
 std::string_view finish_reason_name(FinishReason reason) {
@@ -60,7 +65,7 @@ struct Session::Impl {
   Impl(const Model& m, const SessionOptions& o)
       : model(m.impl()),
         options(o),
-        shape(model.weights.config.kv_shape()),
+        shape(checked_shape(model.weights.config, o.kv)),
         heads(choose_heads(o.kv, shape)),
         demand(shape, options.kv, heads ? &*heads : nullptr),
         context(o.context == 0 ? model.weights.config.context : o.context),

@@ -4,6 +4,9 @@
 // Rows are visited page by page with an online softmax, so a query's result depends on its own
 // visible rows alone: not on other queries, on chunking, or on threads. The same goes for every
 // logit and length: its bits do not depend on what else a call asks for.
+//
+// Every type's rows are read as f32, exactly (q8_0: scale times integer has 19 bits), and all
+// arithmetic is in f32: queries are not rounded. One recipe for decoding, prompts and rankings.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +24,43 @@ struct HeadRowsView {
   const std::byte* const* pages = nullptr;  // [ceil(rows / kPageRows)]
   std::size_t rows = 0;
   std::size_t head_dim = 0;
-  DType type = DType::kF16;  // kF32, kF16 or kBF16
+  DType type = DType::kF16;  // kF32, kF16, kBF16, or kQ8_0 if head_dim is a multiple of 32
   std::size_t value_rows = kPageRows;
 };
 
 constexpr std::size_t page_bytes(DType type, std::size_t head_dim) {
   return 2 * kPageRows * row_bytes(type, head_dim);
 }
+
+// What queries ask of a head's rows. Runs of rows may be asked by queries of their own.
+struct AttendQueries {
+  const float* q;               // [runs][queries][head_dim]
+  const std::size_t* run_ends;  // [runs]; ascending; the last is at least every visible[i]
+  const std::size_t* visible;   // [queries], each in [1, rows]
+  std::size_t queries;
+  float scale;
+};
+
+// Rows are gathered in parts of so many, each by itself, and the parts are added up in ascending
+// order: the same sums whoever computes a part. A part of one head is 256 KiB of f16 rows at
+// head_dim 128, some ten microseconds, so that few heads keep many threads busy from a thousand
+// rows on; the sums of a part, one row of f32 per query, are a thousandth of what it reads.
+inline constexpr std::size_t kPartRows = 512;
+
+constexpr std::size_t parts_of(std::size_t rows) { return (rows + kPartRows - 1) / kPartRows; }
+
+// Floats that a part's sums take.
+constexpr std::size_t attend_part_floats(std::size_t queries, std::size_t head_dim) {
+  return queries * (2 + head_dim);
+}
+
+// What the queries see of part `index`, into `part`; finish_attend makes the answer of all parts.
+// Both together are attend_split.
+void attend_part(const HeadRowsView& kv, const AttendQueries& asked, std::size_t index,
+                 float* part /* [attend_part_floats] */);
+// `parts` [count][attend_part_floats] is overwritten.
+void finish_attend(float* parts, std::size_t count, std::size_t queries, std::size_t head_dim,
+                   float* out /* [queries][head_dim] */);
 
 // Floats of scratch that each attend function needs for `queries` query rows.
 std::size_t attend_scratch_floats(std::size_t queries, std::size_t head_dim);

@@ -20,6 +20,7 @@
 // Before the per-target headers.
 #include "hwy/aligned_allocator.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "kernels/lane_sums-inl.h"
 #include "kernels/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -60,16 +61,18 @@ HWY_INLINE void fill_panel(const std::uint8_t* keys, std::size_t count, const Pa
   const F32 d;
   const std::size_t head_dim = panel.head_dim;
   for (std::size_t r = 0; r < kPanelRows; ++r) {
-    const std::uint8_t* from = keys + std::min(r, count - 1) * head_dim * Format::kBytes;
+    const std::uint8_t* from = keys + std::min(r, count - 1) * stored_bytes<Format>(head_dim);
     float* to = panel.rows + r * panel.width;
     std::size_t k = 0;
     for (; k + kLanes <= head_dim; k += kLanes) {
-      hwy::Prefetch(from + k * Format::kBytes + kAheadBytes);
-      hn::Store(Format::load(from + k * Format::kBytes), d, to + k);
+      hwy::Prefetch(from + stored_bytes<Format>(k) + kAheadBytes);
+      hn::Store(row_vector<Format>(from, k), d, to + k);
     }
-    if (k < head_dim) {
-      hn::Store(load_partial<Format>(from + k * Format::kBytes, head_dim - k), d, to + k);
-      k += kLanes;
+    if constexpr (!Format::kBlocks) {
+      if (k < head_dim) {
+        hn::Store(load_partial<Format>(from + k * Format::kBytes, head_dim - k), d, to + k);
+        k += kLanes;
+      }
     }
     for (; k < panel.width; k += kLanes) hn::Store(hn::Zero(d), d, to + k);
   }
@@ -100,33 +103,6 @@ HWY_INLINE void store_logits(const V (&sum)[kPanelRows][2], float scale, float* 
 }
 
 #else
-
-using FourFloats = hn::FixedTag<float, 4>;
-using TwoPairs = hn::FixedTag<std::uint64_t, 2>;  // pairs of floats that move together
-using Four = hn::Vec<FourFloats>;
-
-// Halves of a vector added until four lanes are left.
-template <class D>
-HWY_INLINE Four fold(D d, hn::Vec<D> v) {
-  if constexpr (hn::MaxLanes(d) == 4) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return fold(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-// (a0 + a2) + (a1 + a3), the same of b, of c and of e.
-HWY_INLINE Four sums_of_lanes(Four a, Four b, Four c, Four e) {
-  const FourFloats d;
-  const TwoPairs pairs;
-  const Four ab = hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
-  const Four ce = hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e));
-  const auto first = hn::BitCast(pairs, ab);
-  const auto second = hn::BitCast(pairs, ce);
-  return hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, first, second)),
-                 hn::BitCast(d, hn::InterleaveUpper(pairs, first, second)));
-}
 
 // The logits of one query with a panel's keys, from its accumulators.
 HWY_INLINE void store_logits(const V (&sum)[kPanelRows][2], float scale, float* to) {
@@ -187,7 +163,7 @@ HWY_INLINE void key_logits_pages(const HeadRowsView& kv, std::size_t begin, std:
     const std::size_t in_page = row % kPageRows;
     const std::size_t count = std::min({kPanelRows, kPageRows - in_page, end - row});
     const auto* page = reinterpret_cast<const std::uint8_t*>(kv.pages[row / kPageRows]);
-    fill_panel<Format>(page + in_page * kv.head_dim * Format::kBytes, count, panel);
+    fill_panel<Format>(page + in_page * stored_bytes<Format>(kv.head_dim), count, panel);
     const std::size_t done = panel_logits<kTileQueries>(panel, count, a, 0, row - begin);
     panel_logits<1>(panel, count, a, done, row - begin);
     row += count;
@@ -205,6 +181,8 @@ void key_logits_kernel(const HeadRowsView& kv, std::size_t begin, std::size_t en
     key_logits_pages<FormatF32>(kv, begin, end, panel, arguments);
   } else if (kv.type == DType::kF16) {
     key_logits_pages<FormatF16>(kv, begin, end, panel, arguments);
+  } else if (kv.type == DType::kQ8_0) {
+    key_logits_pages<FormatQ8_0>(kv, begin, end, panel, arguments);
   } else {
     key_logits_pages<FormatBF16>(kv, begin, end, panel, arguments);
   }
@@ -216,20 +194,23 @@ HWY_INLINE void key_lengths_pages(const HeadRowsView& kv, std::size_t begin, std
   const F32 d;
   for (std::size_t row = begin; row < end; ++row) {
     const std::uint8_t* key = reinterpret_cast<const std::uint8_t*>(kv.pages[row / kPageRows]) +
-                              row % kPageRows * kv.head_dim * Format::kBytes;
+                              row % kPageRows * stored_bytes<Format>(kv.head_dim);
     V sum0 = hn::Zero(d);
     V sum1 = hn::Zero(d);
     std::size_t k = 0;
     for (; k + kSpan <= kv.head_dim; k += kSpan) {
-      hwy::Prefetch(key + k * Format::kBytes + kAheadBytes);
-      const V a = Format::load(key + k * Format::kBytes);
-      const V b = Format::load(key + (k + kLanes) * Format::kBytes);
+      hwy::Prefetch(key + stored_bytes<Format>(k) + kAheadBytes);
+      const V a = row_vector<Format>(key, k);
+      const V b = row_vector<Format>(key, k + kLanes);
       sum0 = hn::MulAdd(a, a, sum0);
       sum1 = hn::MulAdd(b, b, sum1);
     }
-    for (; k < kv.head_dim; k += kLanes) {
-      const V a = load_partial<Format>(key + k * Format::kBytes, std::min(kLanes, kv.head_dim - k));
-      sum0 = hn::MulAdd(a, a, sum0);
+    if constexpr (!Format::kBlocks) {
+      for (; k < kv.head_dim; k += kLanes) {
+        const V a =
+            load_partial<Format>(key + k * Format::kBytes, std::min(kLanes, kv.head_dim - k));
+        sum0 = hn::MulAdd(a, a, sum0);
+      }
     }
     lengths[row - begin] = std::sqrt(sum_of_lanes(hn::Add(sum0, sum1)));
   }
@@ -241,6 +222,8 @@ void key_lengths_kernel(const HeadRowsView& kv, std::size_t begin, std::size_t e
     key_lengths_pages<FormatF32>(kv, begin, end, lengths);
   } else if (kv.type == DType::kF16) {
     key_lengths_pages<FormatF16>(kv, begin, end, lengths);
+  } else if (kv.type == DType::kQ8_0) {
+    key_lengths_pages<FormatQ8_0>(kv, begin, end, lengths);
   } else {
     key_lengths_pages<FormatBF16>(kv, begin, end, lengths);
   }

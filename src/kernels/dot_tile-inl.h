@@ -17,6 +17,7 @@
 #define LACONIC_KERNELS_DOT_TILE_INL_H_
 #endif
 
+#include "kernels/lane_sums-inl.h"
 #include "kernels/widen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,9 +30,9 @@ inline constexpr std::size_t kTileVectors = kManyRegisters ? 4 : 2;
 
 // How far ahead of the multiplication memory is asked for. A core's share of the bandwidth times
 // the latency of memory is 20 GB/s x 100 ns = 2 KB. The rows of a tile lie one after another, so
-// asking for the next tile's bytes keeps one sequential stream going across short rows, which the
-// CPU's own prefetchers cannot; for long rows the next tile is too far away to stay in L1, and each
-// row is its own stream.
+// asking for the next tile's bytes, or for more where that is little, keeps one sequential stream
+// going across short rows, which the CPU's own prefetchers cannot; for long rows the next tile is
+// too far away to stay in L1, and each row is its own stream.
 inline constexpr std::size_t kFarTileBytes = 16 * 1024;
 inline constexpr std::size_t kPrefetchBytes = 1024;
 
@@ -57,9 +58,10 @@ HWY_INLINE void dot_tile(const DotArguments& a, std::size_t row, std::size_t fir
   const std::uint8_t* w = a.rows + row * a.row_stride;
   const float* x = a.x + first * a.x_stride;
   const std::size_t tile_bytes = kRows * a.row_stride;
-  const std::size_t ahead = kRows == 1 && kX == 1         ? kStreamPrefetchBytes
-                            : tile_bytes <= kFarTileBytes ? tile_bytes
-                                                          : kPrefetchBytes;
+  const std::size_t ahead = kRows == 1 && kX == 1 ? kStreamPrefetchBytes
+                            : tile_bytes <= kFarTileBytes
+                                ? std::max(tile_bytes, kStreamPrefetchBytes)
+                                : kPrefetchBytes;
   V sum[kRows][kX][2];
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t i = 0; i < kX; ++i) sum[r][i][0] = sum[r][i][1] = hn::Zero(d);
@@ -97,10 +99,20 @@ HWY_INLINE void dot_tile(const DotArguments& a, std::size_t row, std::size_t fir
       k += count;
     }
   }
-  for (std::size_t r = 0; r < kRows; ++r) {
-    for (std::size_t i = 0; i < kX; ++i) {
-      a.out[(first + i) * a.out_stride + row + r] =
-          sum_of_lanes(hn::Add(sum[r][i][0], sum[r][i][1]));
+  for (std::size_t i = 0; i < kX; ++i) {
+    float* out = a.out + (first + i) * a.out_stride + row;
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (kRows == 4) {
+      Four lanes[kRows];
+      for (std::size_t r = 0; r < kRows; ++r) {
+        lanes[r] = fold(d, hn::Add(sum[r][i][0], sum[r][i][1]));
+      }
+      hn::StoreU(sums_of_lanes(lanes[0], lanes[1], lanes[2], lanes[3]), FourFloats(), out);
+      continue;
+    }
+#endif
+    for (std::size_t r = 0; r < kRows; ++r) {
+      out[r] = sum_of_lanes(hn::Add(sum[r][i][0], sum[r][i][1]));
     }
   }
 }

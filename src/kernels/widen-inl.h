@@ -132,6 +132,26 @@ struct FormatBF16 : PlainFormat<FormatBF16, 2> {
   }
 };
 
+// Bytes of n elements of a row. PRECONDITION of blocks: n is a multiple of kSpan.
+template <typename Format>
+constexpr std::size_t stored_bytes(std::size_t n) {
+  if constexpr (Format::kBlocks) {
+    return n / Format::kSpan * Format::kSpanBytes;
+  } else {
+    return n * Format::kBytes;
+  }
+}
+
+// Elements [k, k + kLanes) of the row at p. PRECONDITION: k is a multiple of kLanes.
+template <typename Format>
+HWY_INLINE V row_vector(const std::uint8_t* p, std::size_t k) {
+  if constexpr (Format::kBlocks) {
+    return Format(p + k / Format::kSpan * Format::kSpanBytes).vector(k % Format::kSpan / kLanes);
+  } else {
+    return Format::load(p + k * Format::kBytes);
+  }
+}
+
 // Products of an f16 scale (11 bits) and a small integer (8 bits) are exact in f32.
 struct FormatQ8_0 {
   static constexpr bool kBlocks = true;

@@ -23,6 +23,13 @@ void make_room(std::vector<T>& table, std::size_t entries) {
 
 }  // namespace
 
+void check_row_type(DType type, std::size_t head_dim) {
+  const std::size_t block = block_elements(type);
+  if (head_dim % block == 0) return;
+  throw_usage("--kv-type {} stores blocks of {} elements, and the model's head_dim is {}",
+              dtype_name(type), block, head_dim);
+}
+
 HeadCache::HeadCache(PagePool& pool, DType type, std::size_t head_dim)
     : pool_(&pool), type_(type), head_dim_(head_dim) {
   assert(pool.page_bytes() == page_bytes(type, head_dim));

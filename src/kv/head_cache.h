@@ -22,6 +22,9 @@
 
 namespace laconic {
 
+// Error(kUsage) where rows of that type cannot have that size.
+void check_row_type(DType type, std::size_t head_dim);
+
 class HeadCache {
  public:
   HeadCache(PagePool& pool, DType type, std::size_t head_dim);

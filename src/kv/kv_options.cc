@@ -46,8 +46,10 @@ struct Words<KvPolicy> {
 };
 template <>
 struct Words<KvType> {
-  static constexpr std::array<Word<KvType>, 3> kList{
-      {{"f32", KvType::kF32}, {"f16", KvType::kF16}, {"bf16", KvType::kBF16}}};
+  static constexpr std::array<Word<KvType>, 4> kList{{{"f32", KvType::kF32},
+                                                      {"f16", KvType::kF16},
+                                                      {"bf16", KvType::kBF16},
+                                                      {"q8_0", KvType::kQ8_0}}};
 };
 template <>
 struct Words<KvPool> {

@@ -18,6 +18,10 @@ constexpr std::size_t kPromptRowsPerTask = 16;
 // it costs.
 constexpr std::size_t kThreadWork = 128 * 1024;
 
+// A head is shared between threads if it is more than this part of what one thread should do: whole
+// heads then leave the last thread at most so much to do alone.
+constexpr std::size_t kTasksPerThread = 8;
+
 bool is_prompt(const PlacedSegment& placed) { return placed.segment->kind == RowKind::kPrompt; }
 
 }  // namespace
@@ -118,13 +122,45 @@ void AttentionBlock::plan_tasks(std::size_t layer, const BatchLayout& batch) {
   }
 }
 
+void AttentionBlock::share_long_heads(std::size_t layer) {
+  shared_.clear();
+  if (threads_.size() == 1) return;
+  const auto rows_of = [&](const AttentionTask& task) {
+    return task.segment->segment->cache->head(layer, task.kv_head).size();
+  };
+  std::size_t all = 0;  // rows that queries visit
+  for (const AttentionTask& task : tasks_) all += task.count * rows_of(task);
+  const std::size_t group = config_.heads / config_.kv_heads;
+  const std::size_t floats = attend_part_floats(group, config_.head_dim);
+  std::size_t sums = 0;
+  std::swap(tasks_, whole_);
+  tasks_.clear();
+  for (AttentionTask task : whole_) {
+    const std::size_t rows = rows_of(task);
+    const std::size_t parts = parts_of(rows);
+    if (task.in_order || task.count > 1 || parts == 1 ||
+        rows * kTasksPerThread * threads_.size() <= all) {
+      tasks_.push_back(task);
+      continue;
+    }
+    shared_.push_back({task.segment->first_row + task.begin, task.kv_head, sums, parts});
+    for (task.part = 0; task.part < parts; ++task.part, sums += floats) {
+      task.sums = sums;
+      tasks_.push_back(task);
+    }
+  }
+  if (sums_.size() < sums) sums_.resize(sums);
+}
+
 void AttentionBlock::attend_rows(std::size_t layer, const BatchLayout& batch, const float* q,
                                  float* out) {
   plan_tasks(layer, batch);
+  share_long_heads(layer);
   std::size_t work = 0;  // multiply-adds of all tasks, from above
   for (const AttentionTask& task : tasks_) {
     const std::size_t held = task.segment->segment->cache->head(layer, task.kv_head).size();
-    work += task.count * config_.heads / config_.kv_heads * held * config_.head_dim * 2;
+    const std::size_t rows = task.sums == AttentionTask::kNone ? held : std::min(held, kPartRows);
+    work += task.count * config_.heads / config_.kv_heads * rows * config_.head_dim * 2;
   }
   const std::size_t grain = kThreadWork * tasks_.size() / std::max<std::size_t>(work, 1) + 1;
   threads_.parallel_for(tasks_.size(), grain,
@@ -133,6 +169,15 @@ void AttentionBlock::attend_rows(std::size_t layer, const BatchLayout& batch, co
                             run_task(layer, tasks_[i], q, out, scratch_[t]);
                           }
                         });
+  const std::size_t group = config_.heads / config_.kv_heads;
+  threads_.parallel_for(shared_.size(), 4, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const SharedHead& head = shared_[i];
+      const std::size_t first = head.row * config_.heads + head.kv_head * group;
+      finish_attend(sums_.data() + head.sums, head.parts, group, config_.head_dim,
+                    out + first * config_.head_dim);
+    }
+  });
 }
 
 void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, const float* q,
@@ -145,55 +190,74 @@ void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, cons
   }
 }
 
+// What a task asks; the answer points into the scratch.
+AttendQueries AttentionBlock::ask(std::size_t layer, const AttentionTask& task, const float* q,
+                                  Scratch& scratch) {
+  const std::size_t d = config_.head_dim;
+  const std::size_t group = config_.heads / config_.kv_heads;
+  SequenceCache& cache = *task.segment->segment->cache;
+  const std::size_t rows = cache.head(layer, task.kv_head).size();
+  // Rows held before this pass. A constant head's ring may have dropped one for the new token's.
+  const std::size_t before = rows - task.segment->rows();
+  const std::size_t queries = task.count * group;
+  scratch.asked.resize(queries * d);  // [count][group][head_dim]
+  scratch.visible.resize(queries);
+  for (std::size_t i = 0; i < task.count; ++i) {
+    const std::size_t row = task.segment->first_row + task.begin + i;
+    std::copy_n(q + (row * config_.heads + task.kv_head * group) * d, group * d,
+                scratch.asked.data() + i * group * d);
+    std::fill_n(scratch.visible.begin() + static_cast<std::ptrdiff_t>(i * group), group,
+                before + task.begin + i + 1);
+  }
+  scratch.run_ends.assign(1, rows);
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  AttendQueries out{scratch.asked.data(), scratch.run_ends.data(), scratch.visible.data(), queries,
+                    scale};
+  if (is_prompt(*task.segment)) return out;
+  const std::vector<RowRun> runs = cache.runs_seen_by_index(layer, task.kv_head);
+  if (runs.empty()) return out;
+  scratch.run_ends.clear();
+  scratch.turned.clear();  // [runs][group][head_dim]
+  for (const RowRun& run : runs) {
+    scratch.run_ends.push_back(run.end);
+    append_seen_from(rows - 1 + run.gone, *task.segment, scratch.asked.data(), group, scratch);
+  }
+  out.q = scratch.turned.data();
+  out.run_ends = scratch.run_ends.data();
+  return out;
+}
+
 void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, const float* q,
                                   float* out, Scratch& scratch) {
   const std::size_t d = config_.head_dim;
-  const std::size_t heads = config_.heads;
-  const std::size_t group = heads / config_.kv_heads;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  const std::size_t group = config_.heads / config_.kv_heads;
   SequenceCache& cache = *task.segment->segment->cache;
   const HeadRowsView kv = cache.head(layer, task.kv_head).view();
-  // Rows held before this pass. A constant head's ring may have dropped one for the new token's.
-  const std::size_t before = kv.rows - task.segment->rows();
-  const std::size_t queries = task.count * group;
-  const std::size_t block = queries * d;
-  scratch.floats.resize(2 * block + attend_scratch_floats(queries, d) +
-                        (task.in_order ? queries * kv.rows : 0));
-  float* gathered = scratch.floats.data();  // [count][group][head_dim]
-  float* result = gathered + block;         // [count][group][head_dim]
-  float* work = result + block;
-  std::vector<std::size_t>& visible = scratch.visible;
-  visible.resize(queries);
-  for (std::size_t i = 0; i < task.count; ++i) {
-    const std::size_t row = task.segment->first_row + task.begin + i;
-    std::copy_n(q + (row * heads + task.kv_head * group) * d, group * d, gathered + i * group * d);
-    std::fill_n(visible.begin() + static_cast<std::ptrdiff_t>(i * group), group,
-                before + task.begin + i + 1);
+  const AttendQueries asked = ask(layer, task, q, scratch);
+  if (task.sums != AttentionTask::kNone) {
+    attend_part(kv, asked, task.part, sums_.data() + task.sums);
+    return;
   }
-  const std::vector<RowRun> runs = is_prompt(*task.segment)
-                                       ? std::vector<RowRun>()
-                                       : cache.runs_seen_by_index(layer, task.kv_head);
-  if (!runs.empty()) {
-    scratch.run_ends.clear();
-    scratch.turned.clear();  // [runs][group][head_dim]
-    for (const RowRun& run : runs) {
-      scratch.run_ends.push_back(run.end);
-      append_seen_from(kv.rows - 1 + run.gone, *task.segment, gathered, group, scratch);
-    }
-    attend_split(kv, scratch.turned.data(), scratch.run_ends.data(), visible.data(), queries, scale,
-                 result, work);
-  } else if (task.in_order) {
-    float* weights = work + attend_scratch_floats(queries, d);  // [count][group][rows]
-    attend_with_weights(kv, gathered, visible.data(), queries, scale, result, weights, work);
+  const std::size_t block = asked.queries * d;
+  scratch.floats.resize(block + attend_scratch_floats(asked.queries, d) +
+                        (task.in_order ? asked.queries * kv.rows : 0));
+  float* result = scratch.floats.data();  // [count][group][head_dim]
+  float* work = result + block;
+  if (task.in_order) {
+    float* weights = work + attend_scratch_floats(asked.queries, d);  // [count][group][rows]
+    attend_with_weights(kv, asked.q, asked.visible, asked.queries, asked.scale, result, weights,
+                        work);
     for (std::size_t i = 0; i < task.count; ++i) {
       cache.observe_attention(layer, task.kv_head, weights + i * group * kv.rows, kv.rows);
     }
   } else {
-    attend(kv, gathered, visible.data(), queries, scale, result, work);
+    attend_split(kv, asked.q, asked.run_ends, asked.visible, asked.queries, asked.scale, result,
+                 work);
   }
   for (std::size_t i = 0; i < task.count; ++i) {
     const std::size_t row = task.segment->first_row + task.begin + i;
-    std::copy_n(result + i * group * d, group * d, out + (row * heads + task.kv_head * group) * d);
+    std::copy_n(result + i * group * d, group * d,
+                out + (row * config_.heads + task.kv_head * group) * d);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "kernels/attention.h"
 #include "model/batch.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -16,7 +17,17 @@ namespace laconic {
 struct AttentionTask {
   const PlacedSegment* segment;
   std::size_t kv_head, begin, count;
-  bool in_order;  // the policy is handed the weights, row by row
+  bool in_order;             // the policy is handed the weights, row by row
+  std::size_t part = 0;      // of the head's cached rows, if `sums` is not kNone
+  std::size_t sums = kNone;  // where what the part gives lies among all parts' sums
+
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+};
+
+// A token's head whose cached rows several tasks share.
+struct SharedHead {
+  std::size_t row, kv_head;
+  std::size_t sums, parts;  // where its parts' sums begin, and how many there are
 };
 
 class AttentionBlock {
@@ -35,7 +46,7 @@ class AttentionBlock {
  private:
   // Of one thread; kept, because a decode step has no time to allocate.
   struct Scratch {
-    std::vector<float> floats, turned, cos, sin;
+    std::vector<float> floats, asked, turned, cos, sin;
     std::vector<std::size_t> visible, run_ends;
   };
 
@@ -43,6 +54,9 @@ class AttentionBlock {
   void append_rows(std::size_t layer, const BatchLayout& batch, const float* k, const float* v);
   void hand_over_queries(std::size_t layer, const PlacedSegment& placed, const float* q);
   void plan_tasks(std::size_t layer, const BatchLayout& batch);
+  // Replaces tasks of one token that would hold up the other threads by tasks of a part each.
+  void share_long_heads(std::size_t layer);
+  AttendQueries ask(std::size_t layer, const AttentionTask& task, const float* q, Scratch& scratch);
   void attend_rows(std::size_t layer, const BatchLayout& batch, const float* q, float* out);
   void run_task(std::size_t layer, const AttentionTask& task, const float* q, float* out,
                 Scratch& scratch);
@@ -58,7 +72,10 @@ class AttentionBlock {
   RopeTable rope_;
   std::vector<float> cos_, sin_;      // [rows][head_dim / 2]
   std::vector<AttentionTask> tasks_;  // of the layer at work
-  std::vector<Scratch> scratch_;      // [thread]
+  std::vector<AttentionTask> whole_;  // the same before heads are shared
+  std::vector<SharedHead> shared_;
+  std::vector<float> sums_;       // of all parts
+  std::vector<Scratch> scratch_;  // [thread]
 };
 
 }  // namespace laconic

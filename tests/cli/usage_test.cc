@@ -102,7 +102,7 @@ TEST(Usage, CachePolicy) {
   refused({"--kv-policy", "random", "--kv-kernel", "3"}, "--kv-kernel does not apply");
   refused({"--kv-policy", "random", "--kv-seed", "-1"}, "--kv-seed '-1'");
   refused({"--kv-budget", "64"}, "--kv-budget");
-  refused({"--kv-type", "q8_0"}, "q8_0");
+  refused({"--kv-type", "q4_0"}, "q4_0");
   refused({"--kv-trace", "/tmp/x.jsonl"}, "--kv-trace");
   refused({"--kv-memory", "lots"}, "lots");
   refused({"--kv-memory", "0"}, "--kv-memory");

@@ -85,7 +85,7 @@ double largest_logit(const Generation& a) {
 bool library_keeps_bits(const Model& model) {
   const LayerWeights& layer = model.impl().weights.layers.front();
   const Matrix* const matrices[] = {&layer.q,    &layer.k,  &layer.v,   &layer.o,
-                                        &layer.gate, &layer.up, &layer.down};
+                                    &layer.gate, &layer.up, &layer.down};
   return std::all_of(std::begin(matrices), std::end(matrices),
                      [](const Matrix* w) { return w->is_packed() || keeps_bits(w->stored()); });
 }

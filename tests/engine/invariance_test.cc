@@ -26,9 +26,11 @@ SessionOptions rows_of(KvType type, std::size_t threads = 2) {
 
 // Where oneDNN does not keep bits, a K or V that lies between two stored values may round either
 // way, so what is left is the rows' own rounding: 2^-11 of f16 and 2^-8 of bf16, a few times.
+// q8_0, off by a 254th of the largest value around, counts as bf16.
 double tolerance(const Model& model, KvType rows) {
   if (library_keeps_bits(model)) return 0.0;
-  return rows == KvType::kF32 ? 1e-5 : rows == KvType::kF16 ? 4 * 0x1p-11 : 4 * 0x1p-8;
+  if (rows == KvType::kF32) return 1e-5;
+  return 4 * (rows == KvType::kF16 ? 0x1p-11 : 0x1p-8);
 }
 
 // Every promise of independence for one model.
@@ -76,6 +78,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Types{DType::kBF16, KvType::kF16}, Types{DType::kBF16, KvType::kBF16},
                       Types{DType::kF16, KvType::kF16}, Types{DType::kF16, KvType::kBF16},
                       Types{DType::kQ8_0, KvType::kF16}, Types{DType::kQ8_0, KvType::kBF16},
+                      Types{DType::kF32, KvType::kQ8_0}, Types{DType::kQ8_0, KvType::kQ8_0},
                       Types{DType::kQ4_0, KvType::kF16}, Types{DType::kQ4_0, KvType::kBF16}),
     types_name);
 
@@ -86,6 +89,32 @@ TEST(Invariance, HoldsForATrainedModel) {
   const Model model = Model::open(path);
   for (const KvType rows : {KvType::kF32, KvType::kF16, KvType::kBF16}) {
     expect_independence(model, rows);
+  }
+}
+
+// Rows of a thousand tokens and more: threads share heads, in as many ways as there are threads and
+// sequences.
+TEST(Invariance, HoldsWhereThreadsShareHeads) {
+  const TemporaryFolder folder;
+  make_random_model(known_model("tiny"), folder / "m.gguf", DType::kQ8_0, {}, /*seed=*/5);
+  const Model model = Model::open(folder / "m.gguf");
+  const std::size_t vocab = model.info().vocab;
+  const auto prompt = random_ids(1100, 1, vocab);
+  const GenerateOptions generate = forced(6, 2, vocab);
+  for (const KvType rows : {KvType::kF16, KvType::kQ8_0}) {
+    const double allowed = tolerance(model, rows);
+    const Generation alone = Session(model, rows_of(rows, 1)).generate(prompt, generate);
+    for (const std::size_t threads : {2u, 3u, 5u}) {
+      const SessionOptions options = rows_of(rows, threads);
+      const Generation got = Session(model, options).generate(prompt, generate);
+      EXPECT_LE(largest_difference(got, alone), allowed) << threads << " threads";
+    }
+    Session batch(model, rows_of(rows, 3));
+    for (std::uint32_t i = 0; i < 9; ++i) batch.add(random_ids(30, i, vocab), forced(40, i, vocab));
+    const SequenceId id = batch.add(prompt, generate);
+    while (batch.step()) {
+    }
+    EXPECT_LE(largest_difference(batch.result(id), alone), allowed) << "in a batch";
   }
 }
 

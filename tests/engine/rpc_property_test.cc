@@ -21,7 +21,7 @@ KvOptions random_rpc() {
   if (kv.ratio < 1.0) kv.ratio = 1.0;
   kv.granularity = *rc::gen::element(KvGranularity::kLayer, KvGranularity::kKvHead);
   kv.selector = *rc::gen::element(KvSelector::kExact, KvSelector::kReference, KvSelector::kLast);
-  kv.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16);
+  kv.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0);
   kv.protect_prompt = *rc::gen::arbitrary<bool>();
   return kv;
 }
@@ -52,7 +52,7 @@ RC_GTEST_PROP(RpcProperty, EqualsFullUpToTheFirstTrigger, (std::uint32_t seed)) 
 // The key of a row that stays is neither rotated anew nor rounded again.
 RC_GTEST_PROP(RpcProperty, KeptKeysGiveTheSameLogits, (std::uint32_t seed)) {
   const KvOptions kv = random_rpc();
-  const KvShape shape{2, 4, 2, 24};
+  const KvShape shape{2, 4, 2, kv.type == KvType::kQ8_0 ? 32u : 24u};
   PagePool pool(page_bytes(kv_dtype(kv.type), shape.head_dim), std::size_t{16} << 20);
   SequenceCache cache(pool, shape, kv);
   const auto values = [&](std::size_t count) {

@@ -54,6 +54,8 @@ std::vector<Named> every_kind() {
           {"knorm", of("knorm", often)},
           {"streaming", of("streaming", with(often, {{"positions", "cache"}}))},
           {"heads", of("full", with(heads, {{"type", "f16"}}))},
+          {"q8_0", of("full", {{"type", "q8_0"}})},
+          {"rpc_q8_0_on_heads", of("rpc", with(with(windowed, heads), {{"type", "q8_0"}}))},
           {"rpc_on_heads", of("rpc", with(windowed, heads))},
           {"h2o_on_heads", of("h2o", with(often, heads))}};
 }

@@ -14,6 +14,7 @@ namespace {
 using test::Block;
 using test::Cache;
 using test::expect_close;
+using test::fitting;
 using test::kRowTypes;
 using test::on_every_target;
 using test::random_floats;
@@ -43,7 +44,8 @@ void check_logits(const HeadRowsView& kv, Range rows, const std::vector<float>& 
 TEST(KeyLogits, EqualsTheTwinOnEveryTarget) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {1u, 3u, 8u, 16u, 31u, 32u, 48u, 64u, 80u, 128u}) {
+      for (std::size_t least : {1u, 3u, 8u, 16u, 31u, 32u, 48u, 64u, 80u, 128u}) {
+        const std::size_t head_dim = fitting(type, least);
         SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim));
         const Cache cache(type, 200, head_dim, 10);
         for (std::size_t queries : {0u, 1u, 2u, 3u, 8u, 13u}) {
@@ -60,8 +62,9 @@ TEST(KeyLogits, RandomShapes) {
     std::mt19937 generator(12);
     for (std::uint32_t round = 0; round < 20; ++round) {
       const std::size_t rows = 1 + generator() % 700;
-      const std::size_t head_dim = 1 + generator() % 300;
-      const Cache cache(kRowTypes[generator() % 3], rows, head_dim, round);
+      const DType type = kRowTypes[generator() % std::size(kRowTypes)];
+      const std::size_t head_dim = fitting(type, 1 + generator() % 300);
+      const Cache cache(type, rows, head_dim, round);
       const Block block(cache.view());
       const std::size_t begin = generator() % rows;
       const Range range{begin, begin + generator() % (rows - begin + 1)};
@@ -76,7 +79,8 @@ TEST(KeyLogits, RandomShapes) {
 TEST(KeyLogits, DoNotDependOnTheCall) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {5u, 64u, 80u}) {
+      for (std::size_t least : {5u, 64u, 80u}) {
+        const std::size_t head_dim = fitting(type, least);
         const Cache cache(type, 200, head_dim, 13);
         const Block block(cache.view());
         const std::size_t queries = 7;
@@ -123,7 +127,8 @@ TEST(KeyLogits, StaySeenWhereTheyAreNoNumbers) {
 TEST(KeyLengths, EqualTheTwinOnEveryTarget) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {1u, 3u, 8u, 31u, 64u, 80u, 129u}) {
+      for (std::size_t least : {1u, 3u, 8u, 31u, 64u, 80u, 129u}) {
+        const std::size_t head_dim = fitting(type, least);
         SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim));
         const Cache cache(type, 200, head_dim, 16);
         const Block block(cache.view());

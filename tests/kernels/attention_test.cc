@@ -16,6 +16,7 @@ namespace {
 using test::Block;
 using test::Cache;
 using test::expect_close;
+using test::fitting;
 using test::kRowTypes;
 using test::on_every_target;
 using test::random_floats;
@@ -42,7 +43,8 @@ std::vector<float> run_twin(const HeadRowsView& kv, const std::vector<float>& q,
 TEST(Attend, EqualsTheTwinOnEveryTarget) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {1u, 3u, 4u, 8u, 16u, 32u, 64u, 80u, 96u, 128u, 256u}) {
+      for (std::size_t least : {1u, 3u, 4u, 8u, 16u, 32u, 64u, 80u, 96u, 128u, 256u}) {
+        const std::size_t head_dim = fitting(type, least);
         for (std::size_t rows : {1u, 2u, 63u, 64u, 65u, 130u}) {
           SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim) +
                        " rows " + std::to_string(rows));
@@ -69,20 +71,22 @@ TEST(Attend, ManyRows) {
 
 TEST(Attend, QueriesDoNotTouchOneAnother) {
   on_every_target([] {
-    const std::size_t head_dim = 80;
-    const Cache cache(DType::kBF16, 200, head_dim, 5);
-    // Causal rows of a chunk, two heads each, then a few that see everything.
-    std::vector<std::size_t> visible;
-    for (std::size_t row = 120; row < 140; ++row) visible.insert(visible.end(), 2, row);
-    visible.insert(visible.end(), 7, 200);
-    const std::vector<float> q = random_floats(visible.size() * head_dim, 6);
-    const std::vector<float> together = run(cache.view(), q, visible, 0.1f);
-    for (std::size_t i = 0; i < visible.size(); ++i) {
-      const auto begin = static_cast<std::ptrdiff_t>(i * head_dim);
-      const auto end = begin + static_cast<std::ptrdiff_t>(head_dim);
-      const std::vector<float> one(q.begin() + begin, q.begin() + end);
-      const std::vector<float> expected(together.begin() + begin, together.begin() + end);
-      EXPECT_TRUE(test::same_bits(run(cache.view(), one, {visible[i]}, 0.1f), expected)) << i;
+    for (const DType type : {DType::kBF16, DType::kQ8_0}) {
+      const std::size_t head_dim = fitting(type, 80);
+      const Cache cache(type, 200, head_dim, 5);
+      // Causal rows of a chunk, two heads each, then a few that see everything.
+      std::vector<std::size_t> visible;
+      for (std::size_t row = 120; row < 140; ++row) visible.insert(visible.end(), 2, row);
+      visible.insert(visible.end(), 7, 200);
+      const std::vector<float> q = random_floats(visible.size() * head_dim, 6);
+      const std::vector<float> together = run(cache.view(), q, visible, 0.1f);
+      for (std::size_t i = 0; i < visible.size(); ++i) {
+        const auto begin = static_cast<std::ptrdiff_t>(i * head_dim);
+        const auto end = begin + static_cast<std::ptrdiff_t>(head_dim);
+        const std::vector<float> one(q.begin() + begin, q.begin() + end);
+        const std::vector<float> expected(together.begin() + begin, together.begin() + end);
+        EXPECT_TRUE(test::same_bits(run(cache.view(), one, {visible[i]}, 0.1f), expected)) << i;
+      }
     }
   });
 }
@@ -134,10 +138,11 @@ TEST(Attend, ABlockEqualsItsPages) {
     for (DType type : kRowTypes) {
       for (std::size_t rows : {1u, 17u, 63u, 64u, 65u, 80u, 128u, 200u}) {
         SCOPED_TRACE(std::string(dtype_name(type)) + " rows " + std::to_string(rows));
-        const Cache pages(type, rows, 40, 21);
+        const std::size_t head_dim = fitting(type, 40);
+        const Cache pages(type, rows, head_dim, 21);
         const Block block(pages.view());
         const std::vector<std::size_t> visible = {rows, (rows + 1) / 2, rows, 1};
-        const std::vector<float> q = random_floats(visible.size() * 40, 22);
+        const std::vector<float> q = random_floats(visible.size() * head_dim, 22);
         EXPECT_TRUE(test::same_bits(run(block.view(), q, visible, 0.2f),
                                     run(pages.view(), q, visible, 0.2f)));
         EXPECT_TRUE(test::same_bits(run_twin(block.view(), q, visible, 0.2f),
@@ -186,7 +191,8 @@ void check_weights(const HeadRowsView& kv, const std::vector<std::size_t>& visib
 TEST(AttendWithWeights, EqualsAttendAndTheTwinOnEveryTarget) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {1u, 3u, 8u, 16u, 64u, 80u, 128u}) {
+      for (std::size_t least : {1u, 3u, 8u, 16u, 64u, 80u, 128u}) {
+        const std::size_t head_dim = fitting(type, least);
         for (std::size_t rows : {1u, 2u, 63u, 64u, 65u, 130u}) {
           SCOPED_TRACE(std::string(dtype_name(type)) + " head_dim " + std::to_string(head_dim) +
                        " rows " + std::to_string(rows));
@@ -204,7 +210,8 @@ TEST(AttendWithWeights, RandomShapes) {
     std::mt19937 generator(25);
     for (std::uint32_t round = 0; round < 20; ++round) {
       const std::size_t rows = 1 + generator() % 700;
-      const Cache cache(kRowTypes[generator() % 3], rows, 1 + generator() % 140, round);
+      const DType type = kRowTypes[generator() % std::size(kRowTypes)];
+      const Cache cache(type, rows, fitting(type, 1 + generator() % 140), round);
       const Block block(cache.view());
       std::vector<std::size_t> visible(1 + generator() % 9);
       for (std::size_t& seen : visible) seen = 1 + generator() % rows;
@@ -257,7 +264,8 @@ std::vector<float> run_split(const HeadRowsView& kv, const std::vector<float>& q
 TEST(AttendSplit, EqualsTheTwinOnEveryTarget) {
   on_every_target([] {
     for (DType type : kRowTypes) {
-      for (std::size_t head_dim : {1u, 8u, 64u, 80u}) {
+      for (std::size_t least : {1u, 8u, 64u, 80u}) {
+        const std::size_t head_dim = fitting(type, least);
         const std::size_t rows = 150;
         const Cache cache(type, rows, head_dim, 27);
         const std::vector<std::size_t> visible = {rows, rows, 70, rows, 1, 64, 65};
@@ -294,8 +302,9 @@ TEST(AttendSplit, OneQueryForAllRunsIsAttend) {
     std::mt19937 generator(30);
     for (std::uint32_t round = 0; round < 20; ++round) {
       const std::size_t rows = 1 + generator() % 300;
-      const std::size_t head_dim = 1 + generator() % 140;
-      const Cache cache(kRowTypes[generator() % 3], rows, head_dim, round);
+      const DType type = kRowTypes[generator() % std::size(kRowTypes)];
+      const std::size_t head_dim = fitting(type, 1 + generator() % 140);
+      const Cache cache(type, rows, head_dim, round);
       std::vector<std::size_t> visible(1 + generator() % 9);
       for (std::size_t& seen : visible) seen = 1 + generator() % rows;
       const std::vector<float> q = random_floats(visible.size() * head_dim, 100 + round);
@@ -305,6 +314,51 @@ TEST(AttendSplit, OneQueryForAllRunsIsAttend) {
       for (int run = 0; run < 3; ++run) thrice.insert(thrice.end(), q.begin(), q.end());
       EXPECT_TRUE(test::same_bits(run_split(cache.view(), thrice, ends, visible, 0.2f),
                                   run(cache.view(), q, visible, 0.2f)));
+    }
+  });
+}
+
+// The parts by themselves, in any order and added up at the end, are the whole.
+TEST(AttendPart, PartsMakeTheWhole) {
+  on_every_target([] {
+    for (DType type : kRowTypes) {
+      for (std::size_t rows : {std::size_t{1}, std::size_t{70}, kPartRows, kPartRows + 1,
+                               3 * kPartRows - 5, 3 * kPartRows}) {
+        const std::size_t head_dim = fitting(type, 40);
+        const Cache cache(type, rows, head_dim, 31);
+        const std::vector<std::size_t> visible = {rows, rows, 1, (rows + 1) / 2, rows, rows, rows};
+        const std::size_t queries = visible.size();
+        const std::vector<float> q = random_floats(2 * queries * head_dim, 32, 2.0f);
+        const std::vector<std::size_t> ends = {rows / 3, rows};
+        const AttendQueries asked{q.data(), ends.data(), visible.data(), queries, 0.2f};
+        const std::size_t count = parts_of(rows), stride = attend_part_floats(queries, head_dim);
+        std::vector<float> parts(count * stride, kNan), out(queries * head_dim, -1.0f);
+        for (std::size_t i = count; i-- > 0;) {
+          attend_part(cache.view(), asked, i, parts.data() + i * stride);
+        }
+        finish_attend(parts.data(), count, queries, head_dim, out.data());
+        EXPECT_TRUE(test::same_bits(out, run_split(cache.view(), q, ends, visible, 0.2f)))
+            << dtype_name(type) << ", " << rows << " rows";
+      }
+    }
+  });
+}
+
+// Where a query's last row lies decides its parts, and nothing else does: beside queries that see
+// more it gives the same bits.
+TEST(AttendPart, QueriesBesideLongerOnes) {
+  on_every_target([] {
+    const std::size_t head_dim = 48, rows = 2 * kPartRows + 100;
+    const Cache cache(DType::kF16, rows, head_dim, 33);
+    const std::vector<std::size_t> visible = {1, kPartRows - 1, kPartRows, kPartRows + 1, rows};
+    const std::vector<float> q = random_floats(visible.size() * head_dim, 34, 3.0f);
+    const std::vector<float> together = run(cache.view(), q, visible, 0.2f);
+    for (std::size_t i = 0; i < visible.size(); ++i) {
+      const auto begin = static_cast<std::ptrdiff_t>(i * head_dim);
+      const auto end = begin + static_cast<std::ptrdiff_t>(head_dim);
+      const std::vector<float> one(q.begin() + begin, q.begin() + end);
+      const std::vector<float> expected(together.begin() + begin, together.begin() + end);
+      EXPECT_TRUE(test::same_bits(run(cache.view(), one, {visible[i]}, 0.2f), expected)) << i;
     }
   });
 }

@@ -20,7 +20,13 @@ namespace laconic::test {
 
 inline constexpr DType kAllTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
                                       DType::kQ4_0};
-inline constexpr DType kRowTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+inline constexpr DType kRowTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0};
+
+// n, or the next size that rows of that type can have.
+constexpr std::size_t fitting(DType type, std::size_t n) {
+  const std::size_t block = block_elements(type);
+  return (n + block - 1) / block * block;
+}
 
 // Runs `check` once per target that this build and this CPU share; ends on the best one.
 template <typename Check>

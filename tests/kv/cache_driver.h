@@ -126,6 +126,16 @@ class Driver {
     return out;
   }
 
+  // The values that a stored row stands for.
+  std::vector<float> row(SplitMix64& random) const {
+    std::vector<float> out = coarse(random, shape_.head_dim);
+    std::vector<std::byte> stored(bytes_);
+    const DType type = kv_dtype(options_.type);
+    quantize_row(type, out.data(), out.size(), stored.data());
+    dequantize(type, stored.data(), out.size(), out.data());
+    return out;
+  }
+
   // What the rows of a head get from its group's queries. [group][rows]
   std::vector<float> weights(std::size_t layer, std::size_t h, const std::vector<float>& q) const {
     const std::size_t group = shape_.heads / shape_.kv_heads;
@@ -160,8 +170,8 @@ class Driver {
       for (std::size_t h = 0; h < shape_.kv_heads; ++h) {
         Rows& keys = keys_[layer * shape_.kv_heads + h];
         Rows& values = values_[layer * shape_.kv_heads + h];
-        keys.push_back(coarse(random, shape_.head_dim));
-        values.push_back(coarse(random, shape_.head_dim));
+        keys.push_back(row(random));
+        values.push_back(row(random));
         cache_->head(layer, h).append(position, keys.back().data(), values.back().data());
       }
       std::vector<float> q = coarse(random, shape_.heads * shape_.head_dim);
@@ -183,12 +193,12 @@ class Driver {
   std::vector<Kept> trace_;
 };
 
-inline KvShape random_shape() {
+inline KvShape random_shape(KvType type = KvType::kF32) {
   KvShape shape;
   shape.layers = *rc::gen::inRange<std::size_t>(1, 3);
   shape.kv_heads = *rc::gen::inRange<std::size_t>(1, 4);
   shape.heads = shape.kv_heads * *rc::gen::inRange<std::size_t>(1, 4);
-  shape.head_dim = *rc::gen::element<std::size_t>(1, 4, 7, 16);
+  shape.head_dim = whole_blocks(kv_dtype(type), *rc::gen::element<std::size_t>(1, 4, 7, 16, 40));
   return shape;
 }
 

@@ -308,8 +308,8 @@ TEST(ConstantHead, ThereAndBackEqualsNeverGone) {
 
 // Against a plain list of positions, over turns of prompt and answer.
 RC_GTEST_PROP(ConstantHeadProperty, EqualsAListOfPositions, (std::uint64_t seed)) {
-  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16);
-  const auto dim = *rc::gen::inRange<std::size_t>(1, 20);
+  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0);
+  const std::size_t dim = test::whole_blocks(type, *rc::gen::inRange<std::size_t>(1, 20));
   const auto sink = *rc::gen::inRange<std::size_t>(0, 40);
   const auto recent = *rc::gen::inRange<std::size_t>(1, 150);
   const bool contiguous = *rc::gen::arbitrary<bool>();
@@ -366,8 +366,8 @@ RC_GTEST_PROP(ConstantHeadProperty, EqualsAListOfPositions, (std::uint64_t seed)
 
 // Attention over the block equals that over a list of the same rows, in double.
 RC_GTEST_PROP(ConstantHeadProperty, AttentionEqualsThatOverTheVisibleRows, (std::uint64_t seed)) {
-  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16);
-  const auto dim = *rc::gen::element<std::size_t>(1, 7, 16, 64);
+  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0);
+  const std::size_t dim = test::whole_blocks(type, *rc::gen::element<std::size_t>(1, 7, 16, 64));
   const auto sink = *rc::gen::inRange<std::size_t>(0, 20);
   const auto recent = *rc::gen::inRange<std::size_t>(1, 150);
   const auto last = *rc::gen::inRange<std::int32_t>(0, 400);

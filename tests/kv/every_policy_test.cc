@@ -16,7 +16,7 @@ using test::Driver;
 KvOptions random_options(KvPolicy policy) {
   KvOptions o = KvOptions::of(policy);
   const std::size_t least = o.window == 0 ? 0 : 1;  // a ranking by the window's queries needs one
-  o.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16);
+  o.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0);
   o.interval = *rc::gen::inRange<std::size_t>(1, 40);
   o.window = *rc::gen::inRange<std::size_t>(least, 20);
   o.sink = *rc::gen::element<std::size_t>(0, 0, 3, 9);
@@ -61,8 +61,8 @@ std::vector<std::vector<std::int32_t>> held_by_all(const Driver& driver, const K
 }
 
 void holds_what_the_law_says(KvPolicy policy) {
-  const KvShape shape = test::random_shape();
   const KvOptions o = random_options(policy);
+  const KvShape shape = test::random_shape(o.type);
   o.validate();
   Driver driver(shape, o, *rc::gen::arbitrary<std::uint64_t>());
   for (int generation = 0; generation < 2; ++generation) {

@@ -127,8 +127,8 @@ RC_GTEST_PROP(HeadCacheProperty, EqualsAListOfRows, (std::uint64_t seed)) {
     std::int32_t position;
     std::vector<std::byte> k, v;
   };
-  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16);
-  const auto dim = *rc::gen::inRange<std::size_t>(1, 20);
+  const DType type = *rc::gen::element(DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0);
+  const std::size_t dim = test::whole_blocks(type, *rc::gen::inRange<std::size_t>(1, 20));
   const std::size_t bytes = row_bytes(type, dim);
   test::SplitMix64 random(seed);
   PagePool pool(page_bytes(type, dim), 64 << 20);

@@ -187,10 +187,10 @@ TEST(KvOptions, ReadsEveryOption) {
 
 TEST(KvOptions, EveryWordIsReadAndPrintedBack) {
   const std::map<std::string, std::vector<std::string>> words = {
-      {"type", {"f32", "f16", "bf16"}},      {"pool", {"avg", "max", "none"}},
-      {"granularity", {"layer", "kv_head"}}, {"selector", {"exact", "reference", "last"}},
-      {"softmax", {"candidates", "full"}},   {"protect-prompt", {"true", "false"}},
-      {"gqa-agg", {"mean", "max", "sum"}},   {"ratio", {"1", "4", "1.1", "2.5"}}};
+      {"type", {"f32", "f16", "bf16", "q8_0"}}, {"pool", {"avg", "max", "none"}},
+      {"granularity", {"layer", "kv_head"}},    {"selector", {"exact", "reference", "last"}},
+      {"softmax", {"candidates", "full"}},      {"protect-prompt", {"true", "false"}},
+      {"gqa-agg", {"mean", "max", "sum"}},      {"ratio", {"1", "4", "1.1", "2.5"}}};
   for (const auto& [name, texts] : words) {
     for (const std::string& text : texts) expect_round_trip("rpc", {{name, text}});
   }
@@ -310,7 +310,7 @@ TEST(KvOptions, RefusalsNameFlagValueAndRange) {
   EXPECT_THAT(refusal("rpc", {{"gqa-agg", "min"}}), HasSubstr("mean, max, sum"));
   EXPECT_THAT(refusal("rpc", {{"selector", "new"}}), HasSubstr("exact, reference, last"));
   EXPECT_THAT(refusal("rpc", {{"softmax", ""}}), HasSubstr("candidates, full"));
-  EXPECT_THAT(refusal("rpc", {{"type", "q8_0"}}), HasSubstr("f32, f16, bf16"));
+  EXPECT_THAT(refusal("rpc", {{"type", "q4_0"}}), HasSubstr("f32, f16, bf16, q8_0"));
   EXPECT_THAT(refusal("rpc", {{"protect-prompt", "yes"}}), HasSubstr("true, false"));
   EXPECT_THAT(refusal("streaming", {{"positions", "true"}}), HasSubstr("absolute, cache"));
 }
@@ -512,7 +512,7 @@ TEST(KvOptions, ValidateSeesWhatParseCannot) {
 RC_GTEST_PROP(KvOptionsProperty, TheTextFormIsWhole, ()) {
   const std::string policy = *rc::gen::elementOf(kPolicies);
   const std::map<std::string, std::vector<std::string>> texts = {
-      {"type", {"f32", "f16", "bf16"}},
+      {"type", {"f32", "f16", "bf16", "q8_0"}},
       {"interval", {"1", "64", "1024"}},
       {"window", {"0", "1", "8"}},
       {"ratio", {"1", "2.5", "100"}},

@@ -17,6 +17,12 @@
 
 namespace laconic::test {
 
+// n, or the next size that rows of that type can have.
+constexpr std::size_t whole_blocks(DType type, std::size_t n) {
+  const std::size_t block = block_elements(type);
+  return (n + block - 1) / block * block;
+}
+
 class SplitMix64 {
  public:
   explicit SplitMix64(std::uint64_t seed) : state_(seed) {}

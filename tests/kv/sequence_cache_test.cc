@@ -17,7 +17,7 @@ KvOptions random_options() {
   KvOptions o;
   o.policy = *rc::gen::weightedElement<KvPolicy>({{3, KvPolicy::kRpc}, {1, KvPolicy::kRandom}});
   o.seed = *rc::gen::arbitrary<std::uint64_t>();
-  o.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16);
+  o.type = *rc::gen::element(KvType::kF32, KvType::kF16, KvType::kBF16, KvType::kQ8_0);
   o.interval = *rc::gen::inRange<std::size_t>(1, 50);
   o.window = *rc::gen::inRange<std::size_t>(1, 30);
   const int most = static_cast<int>(std::min<std::size_t>(4 * o.interval, 32));
@@ -53,8 +53,8 @@ std::vector<std::int32_t> asked(const KvOptions& o, std::int32_t newest, std::si
 }
 
 RC_GTEST_PROP(SequenceCacheProperty, HoldsEveryInvariant, (std::uint64_t seed)) {
-  const KvShape shape = random_shape();
   const KvOptions o = random_options();
+  const KvShape shape = random_shape(o.type);
   Driver driver(shape, o, seed);
   std::size_t compressions = 0;
   std::size_t peak = 0, decode_steps = 0;
@@ -172,8 +172,8 @@ RC_GTEST_PROP(SequenceCacheProperty, HoldsEveryInvariant, (std::uint64_t seed)) 
 
 // c = 1, and intervals that the answer does not reach, leave exactly what `full` leaves.
 RC_GTEST_PROP(SequenceCacheProperty, RatioOneAndLongIntervalsEqualFull, (std::uint64_t seed)) {
-  const KvShape shape = random_shape();
   KvOptions o = random_options();
+  const KvShape shape = random_shape(o.type);
   o.cap = 0;
   const bool by_ratio = *rc::gen::arbitrary<bool>();
   if (by_ratio) {
@@ -203,8 +203,8 @@ RC_GTEST_PROP(SequenceCacheProperty, RatioOneAndLongIntervalsEqualFull, (std::ui
 
 // A generation that ended anywhere, just before a trigger too, leaves no trace in the next one.
 RC_GTEST_PROP(SequenceCacheProperty, ASecondGenerationEqualsAFreshCache, (std::uint64_t seed)) {
-  const KvShape shape = random_shape();
   const KvOptions o = random_options();
+  const KvShape shape = random_shape(o.type);
   const auto first = *rc::gen::inRange<std::size_t>(0, o.window + o.interval);
   const auto more = *rc::gen::inRange<std::size_t>(0, 10);
   Driver used(shape, o, seed), fresh(shape, o, seed);
@@ -222,8 +222,8 @@ RC_GTEST_PROP(SequenceCacheProperty, ASecondGenerationEqualsAFreshCache, (std::u
 }
 
 RC_GTEST_PROP(SequenceCacheProperty, TheSameTwice, (std::uint64_t seed)) {
-  const KvShape shape = random_shape();
   const KvOptions o = random_options();
+  const KvShape shape = random_shape(o.type);
   Driver a(shape, o, seed), b(shape, o, seed);
   for (Driver* driver : {&a, &b}) {
     driver->cache().begin_generation();
