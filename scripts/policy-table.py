@@ -3,7 +3,8 @@
 """policy-table.py FOLDER PROBLEMS SET: what scripts/table-policies.sh measured, as Markdown.
 
 FOLDER holds SET-PROBLEMS.json and, with the differences to random, SET-protected-PROBLEMS.json and
-SET-open-PROBLEMS.json. One row per policy and treatment of the prompt.
+SET-open-PROBLEMS.json. One row per policy and treatment of the prompt. The set kld has columns of its
+own.
 """
 import json
 import pathlib
@@ -40,10 +41,44 @@ def label(arm):
     return name, f"ratio {options['ratio']:g}" if "ratio" in options else ""
 
 
+def prompt_of(arm):
+    if arm["policy"] == "full":
+        return ""
+    return "protected" if arm["options"]["protect-prompt"] else "open"
+
+
+def mean_after(arm, counts):
+    """Mean divergence of the steps after so many compressions, '' where there are none."""
+    chosen = [row for row in arm["by_compressions"] if row["compressions"] in counts]
+    steps = sum(row["steps"] for row in chosen)
+    if steps == 0:
+        return ""
+    return f"{sum(row['mean'] * row['steps'] for row in chosen) / steps:.3f}"
+
+
+def print_divergence(document):
+    after = {"after 1": range(1, 2), "2": range(2, 3), "3": range(3, 4), "4": range(4, 5),
+             "5-8": range(5, 9), "9-16": range(9, 17)}
+    columns = ["policy", "prompt", "by", "KL, nats", "95 %", "99th percentile", "largest",
+               "same token %", *after]
+    print("| " + " | ".join(columns) + " |")
+    print("|---|---|---|" + "---:|" * (len(columns) - 3))
+    for arm in document["arms"]:
+        policy, law = label(arm)
+        low, high = arm["interval"]
+        cells = [policy, prompt_of(arm), law, f"{arm['mean']:.3f}", f"{low:.3f} to {high:.3f}",
+                 f"{arm['p99']:.2f}", f"{arm['maximum']:.1f}", percent(arm["agreement"]),
+                 *(mean_after(arm, counts) for counts in after.values())]
+        print("| " + " | ".join(cells) + " |")
+
+
 def main():
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     folder, problems, name = sys.argv[1:]
+    if name == "kld":
+        print_divergence(load(folder, name, problems))
+        return
     document = load(folder, name, problems)
     against = {}
     for prompt in ("protected", "open"):
@@ -58,8 +93,7 @@ def main():
         full = arm["policy"] == "full"
         policy, law = label(arm)
         low, high = arm["wilson"]
-        protected = arm["options"].get("protect-prompt")
-        cells = [policy, "" if full else "protected" if protected else "open", law,
+        cells = [policy, prompt_of(arm), law,
                  percent(arm["accuracy"]), f"{percent(low)} to {percent(high)}",
                  "" if full else difference(arm), difference(against.get(arm["name"])),
                  *(percent(arm["families"][family]["accuracy"]) for family in FAMILIES),
