@@ -9,10 +9,6 @@ target_compile_options(laconic_flags INTERFACE $<BUILD_INTERFACE:$<$<CXX_COMPILE
 if(LACONIC_WERROR)
   target_compile_options(laconic_flags INTERFACE $<BUILD_INTERFACE:-Werror>)
 endif()
-# For code that no user waits for: in release builds -O1, which halves its compile time.
-function(laconic_quick_compile target)
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
-endfunction()
 if(LACONIC_SANITIZE)
   string(REPLACE ";" "," sanitizers "${LACONIC_SANITIZE}")
   add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
