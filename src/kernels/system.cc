@@ -11,6 +11,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/system.cc"
@@ -24,7 +25,7 @@ namespace laconic {
 namespace HWY_NAMESPACE {
 
 // Reads every byte of [begin, end) words; the result only keeps the loads alive. Four chains and a
-// prefetch as far ahead as the decode kernel's.
+// prefetch 2 KiB ahead.
 std::uint32_t read_all(const std::uint32_t* words, std::size_t begin, std::size_t end) {
   const U32 d;
   auto a = hn::Zero(d);
@@ -82,19 +83,13 @@ bool cpu_has_vnni() {
 #endif
 }
 
-// Part of what dispatch is restricted to, which Highway keeps for the process too.
-std::atomic<bool>& vnni_allowed() {
-  static std::atomic<bool> allowed{true};
-  return allowed;
-}
+// Part of what dispatch is restricted to, which Highway keeps for the process too. Set before main:
+// looking for targets lifts Highway's restriction for a moment, and no kernel may run meanwhile.
+std::atomic<bool> vnni_chosen{cpu_has_vnni()};
 
 }  // namespace
 
-bool use_vnni() {
-  static const bool has_it = cpu_has_vnni();
-  return has_it && vnni_allowed().load(std::memory_order_relaxed) &&
-         (hwy::SupportedTargets() & HWY_AVX3) != 0;
-}
+bool use_vnni() { return vnni_chosen.load(std::memory_order_relaxed); }
 
 SimdTarget simd_target() {
   SimdTarget out;
@@ -115,14 +110,14 @@ void force_simd_target(const std::string& name) {
     known = kVnniName;
     if (name == kVnniName) {
       hwy::SetSupportedTargetsForTest(HWY_AVX3);
-      vnni_allowed() = true;
+      vnni_chosen = true;
       return;
     }
   }
   for (std::int64_t target : available_targets()) {
     if (name == hwy::TargetName(target)) {
       hwy::SetSupportedTargetsForTest(target);
-      vnni_allowed() = false;
+      vnni_chosen = false;
       return;
     }
     known += (known.empty() ? "" : ", ") + std::string(hwy::TargetName(target));
@@ -137,12 +132,13 @@ struct BandwidthProbe::Buffer {
 
 BandwidthProbe::BandwidthProbe(Threads& threads, std::size_t bytes)
     : threads_(threads), buffer_(std::make_unique<Buffer>()) {
-  constexpr std::size_t kAlignment = 4096;
-  const std::size_t size = std::max<std::size_t>(bytes / kAlignment, 1) * kAlignment;
-  buffer_->words.reset(static_cast<std::uint32_t*>(std::aligned_alloc(kAlignment, size)));
+  // Huge pages, as packed weights have them: the most that a reader gets is what they are held to.
+  const std::size_t size = std::max<std::size_t>(bytes / kHugePage, 1) * kHugePage;
+  buffer_->words.reset(static_cast<std::uint32_t*>(std::aligned_alloc(kHugePage, size)));
   if (!buffer_->words) {
     throw_resource("{} bytes for the bandwidth probe cannot be allocated", size);
   }
+  advise_huge_pages(buffer_->words.get(), size);
   buffer_->count = size / sizeof(std::uint32_t);
   // Real pages, and on machines with several memory nodes near the thread that reads them.
   std::uint32_t* words = buffer_->words.get();

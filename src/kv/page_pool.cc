@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 
 namespace laconic {
 namespace {
@@ -19,6 +20,9 @@ constexpr std::size_t kAlignment = 64;  // a cache line, and the widest SIMD reg
 // Large enough that system calls are rare, small enough that a short answer does not hold much
 // more than it uses. Untouched parts of a slab are not resident.
 constexpr std::size_t kSlabBytes = std::size_t{4} << 20;
+// Slabs beyond these are in huge pages. What rounding up to a huge page adds is then a few percent
+// at most, and rows are too many for the caches: steps go by memory.
+constexpr std::size_t kSmallSlabs = 16;
 
 constexpr std::size_t aligned(std::size_t bytes, std::size_t alignment = kAlignment) {
   return (bytes + alignment - 1) / alignment * alignment;
@@ -59,12 +63,14 @@ std::byte* PagePool::allocate() {
   if (free_.empty() && untouched_.empty()) {
     const std::size_t stride = aligned(page_bytes_);
     const std::size_t pages = std::min(pages_free(), std::max<std::size_t>(1, kSlabBytes / stride));
-    RowMemory slab = memory_at(system_page(), pages * stride);
+    const bool huge = slabs_.size() >= kSmallSlabs;
+    RowMemory slab = memory_at(huge ? kHugePage : system_page(), pages * stride);
     if (slab == nullptr) {
       throw_resource("the system has no memory for {} more bytes of cache pages; {} bytes are held",
                      pages * stride, bytes_used());
     }
     std::byte* first = slab.get();
+    if (huge) advise_huge_pages(first, pages * stride);
     slabs_.push_back(std::move(slab));
     for (std::size_t i = pages; i-- > 0;) untouched_.push_back(first + i * stride);
   }

@@ -4,9 +4,9 @@
 // Promises: the limit counts what is handed out, pages and blocks; a page given back is used again
 // before new memory is taken; memory is taken lazily, so an idle pool costs nothing. A block is
 // only counted here: its memory is its owner's. Where blocks take the place of pages, the system
-// gets the pages' memory back: what is resident stays within peak_bytes(). Refuses (kv full) by
-// returning null or false. Not thread-safe: the engine allocates between forward stages, on one
-// thread.
+// gets the pages' memory back: what is resident stays within peak_bytes(), and a few percent where
+// it is large, since large pools take huge pages. Refuses (kv full) by returning null or false. Not
+// thread-safe: the engine allocates between forward stages, on one thread.
 #pragma once
 
 #include <cstddef>

@@ -17,6 +17,18 @@
 namespace laconic {
 namespace {
 
+// Small pools hold what they use; large ones are read faster from huge pages. Nothing is touched.
+TEST(PagePool, LargePoolsTakeHugePages) {
+  constexpr std::size_t kPage = 64 << 10, kPagesOfASlab = 64, kSmallSlabs = 16;
+  PagePool pool(kPage, std::size_t{1} << 30);
+  for (std::size_t i = 0; i < kSmallSlabs * kPagesOfASlab; ++i) ASSERT_NE(pool.allocate(), nullptr);
+  for (std::size_t slab = 0; slab < 4; ++slab) {
+    const auto first = reinterpret_cast<std::uintptr_t>(pool.allocate());
+    EXPECT_EQ(first % (2 << 20), 0u) << slab;
+    for (std::size_t i = 1; i < kPagesOfASlab; ++i) pool.allocate();
+  }
+}
+
 TEST(PagePool, CountsPagesAgainstTheLimit) {
   PagePool pool(640, 3 * 640 + 639);
   EXPECT_EQ(pool.pages_limit(), 3u);
