@@ -22,6 +22,7 @@ namespace laconic {
 struct ModelOptions {
   std::string quantize;       // "", "q8_0" or "q4_0": quantise matrices while loading
   std::string chat_template;  // Jinja source that replaces the checkpoint's; empty: keep
+  std::size_t threads = 0;    // that quantise and pack while loading; 0: one per core
 };
 
 // One message of a conversation. Roles are the template's: "system", "user", "assistant".

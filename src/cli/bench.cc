@@ -83,7 +83,7 @@ class BenchCommand : public Command {
 
     Checkpoint checkpoint = Checkpoint::open(model_);
     const std::optional<DType> type = quantize_.empty() ? std::nullopt : dtype_from_name(quantize_);
-    const Weights weights = load_weights(checkpoint, type ? &*type : nullptr);
+    const Weights weights = load_weights(checkpoint, type ? &*type : nullptr, machine_.threads());
     Threads threads(machine_.threads());
     BenchContext context = describe(weights, threads);
     const std::string report = answers.empty() ? run_tests(weights, threads, context, tests)

@@ -192,6 +192,7 @@ std::vector<std::int32_t> RunOptions::stop_token_ids() const {
 ModelOptions RunOptions::model_options() const {
   ModelOptions out;
   out.quantize = quantize;
+  out.threads = machine.threads();
   if (!template_file.empty()) {
     out.chat_template = read_text(template_file);
     if (out.chat_template.empty()) throw_input("--chat-template-file {} is empty", template_file);

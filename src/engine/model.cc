@@ -92,7 +92,7 @@ Model Model::open(const std::filesystem::path& path, const ModelOptions& options
   auto chat_template = choose_template(options.chat_template, tokenizer);
   const SamplingOptions sampling = recommended_sampling(
       checkpoint.generation_config(), "generation_config.json of " + path.string());
-  Weights weights = load_weights(checkpoint, quantize ? &*quantize : nullptr);
+  Weights weights = load_weights(checkpoint, quantize ? &*quantize : nullptr, options.threads);
   ModelInfo info = describe(checkpoint, weights);
   if (info.name.empty()) info.name = path.filename().string();
   return Model(

@@ -31,7 +31,7 @@ double milliseconds_since(Clock::time_point start) {
 
 // Quantised weights are held already; mapped ones are paged in as they are read.
 std::size_t default_kv_memory(const Weights& weights) {
-  return default_cache_memory(weights.total_bytes() - weights.packed_bytes);
+  return default_cache_memory(weights.mapped_bytes());
 }
 
 std::size_t kib(std::size_t bytes) { return (bytes + 1023) / 1024; }

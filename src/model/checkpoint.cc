@@ -115,14 +115,22 @@ void Checkpoint::drop_pages(const TensorView& tensor) const {
   if (!owned) drop_mapped_pages(tensor.bytes);
 }
 
-void Checkpoint::release(const TensorView& tensor) {
+void Checkpoint::release(std::string_view name) {
+  TensorView& tensor = impl_->source.tensors[impl_->index.at(name)];
+  const std::span<const std::byte> bytes = std::exchange(tensor.bytes, {});
   for (std::vector<std::byte>& rows : impl_->source.reordered) {
-    if (rows.data() == tensor.bytes.data()) {
-      rows = {};
+    if (!rows.empty() && rows.data() == bytes.data()) {
+      std::vector<std::byte>().swap(rows);  // an assignment of {} would keep the memory
       return;
     }
   }
-  drop_mapped_pages(tensor.bytes);
+  drop_mapped_pages(bytes);
+}
+
+std::size_t Checkpoint::reordered_bytes() const {
+  std::size_t sum = 0;
+  for (const std::vector<std::byte>& rows : impl_->source.reordered) sum += rows.capacity();
+  return sum;
 }
 
 std::optional<Tokenizer> Checkpoint::tokenizer() const {

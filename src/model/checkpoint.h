@@ -3,7 +3,7 @@
 //
 // Names are Hugging Face's ("model.layers.0.self_attn.q_proj.weight"). GGUF's permuted q/k rows of
 // llama models are put back in order (rows move whole, so quantised types stay as they are).
-// Weights are used as stored; nothing is widened. Shapes are checked against the config.
+// Tensors are as stored; nothing is widened. Shapes are checked against the config.
 #pragma once
 
 #include <filesystem>
@@ -37,11 +37,13 @@ class Checkpoint {
   // stay valid as long as the checkpoint. The tied head is not listed.
   std::span<const TensorView> tensors() const;
   const TensorView* find(std::string_view name) const;  // null when this config has none
-  // Says that this tensor will not be read again soon: the pages that map it may go. Rows that were
-  // put in order live in memory of our own and stay.
+  // For those who go through a file once: this tensor will not be read again soon, and the pages
+  // that map it may go. Rows that were put in order live in memory of our own and stay.
   void drop_pages(const TensorView& tensor) const;
-  // Gives back all memory that this tensor takes. Nobody reads it afterwards.
-  void release(const TensorView& tensor);
+  // For those who have made a copy: gives back all memory that this tensor takes, and leaves its
+  // view empty. PRECONDITION: find(name) is not null.
+  void release(std::string_view name);
+  std::size_t reordered_bytes() const;      // held for rows that were put in order
   std::vector<std::string> unused() const;  // names in the file that nothing reads
 
   // The tokenizer, or nothing where the checkpoint has none (--ids works without). Error(kInput)

@@ -14,8 +14,8 @@ constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
 class Loader {
  public:
-  Loader(Checkpoint& checkpoint, const DType* quantize, Weights& out)
-      : checkpoint_(checkpoint), quantize_(quantize), out_(out) {
+  Loader(Checkpoint& checkpoint, const DType* quantize, std::size_t threads, Weights& out)
+      : checkpoint_(checkpoint), quantize_(quantize), out_(out), threads_(threads) {
     for (const TensorView& tensor : checkpoint.tensors()) {
       if (!is_packed(tensor)) continue;
       out_.packed_bytes +=
@@ -33,8 +33,7 @@ class Loader {
     }
     if (!is_packed(tensor)) return Matrix(view);
     const Matrix packed = view.type == target(tensor) ? pack(view) : pack(quantized(view));
-    scratch_ = {};
-    checkpoint_.release(tensor);
+    checkpoint_.release(name);
     return packed;
   }
 
@@ -74,10 +73,10 @@ class Loader {
     return Matrix(packed, bytes);
   }
 
-  // In scratch_.
+  // In scratch_, which keeps the size of the largest.
   WeightView quantized(const WeightView& from) {
     const std::size_t stride = row_bytes(*quantize_, from.cols);
-    scratch_.resize(from.rows * stride);
+    if (scratch_.size() < from.rows * stride) scratch_.resize(from.rows * stride);
     threads_.parallel_for(from.rows, 16, [&](std::size_t begin, std::size_t end, std::size_t) {
       std::vector<float> row(from.cols);
       for (std::size_t r = begin; r < end; ++r) {
@@ -141,6 +140,8 @@ std::size_t Weights::total_bytes() const {
   return bytes_per_step() + (tied() ? 0 : embedding.bytes().size());
 }
 
+std::size_t Weights::mapped_bytes() const { return total_bytes() - packed_bytes; }
+
 std::size_t Weights::parameters() const {
   const auto count = [](const Matrix& w) { return w.rows() * w.cols(); };
   std::size_t total = count(embedding) + (tied() ? 0 : count(head));
@@ -163,10 +164,10 @@ void Matrix::dequantize_row(std::size_t row, float* out) const {
   }
 }
 
-Weights load_weights(Checkpoint& checkpoint, const DType* quantize) {
+Weights load_weights(Checkpoint& checkpoint, const DType* quantize, std::size_t threads) {
   Weights weights;
   weights.config = checkpoint.config();
-  Loader loader(checkpoint, quantize, weights);
+  Loader loader(checkpoint, quantize, threads, weights);
   weights.embedding = loader.matrix(kEmbedding);
   weights.final_norm = loader.vector("model.norm.weight");
   weights.head = weights.config.tied_head ? weights.embedding : loader.matrix("lm_head.weight");

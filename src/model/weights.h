@@ -61,7 +61,8 @@ struct LayerWeights {
 
 struct Weights {
   ModelConfig config;
-  Matrix embedding;               // [vocab][hidden]; packed only where it is the head too
+  // [vocab][hidden]; packed where it is the head too, or is to change its type
+  Matrix embedding;
   Matrix head;                    // [vocab][hidden]; the embedding when tied
   std::vector<float> final_norm;  // [hidden]
   std::vector<LayerWeights> layers;
@@ -72,6 +73,7 @@ struct Weights {
 
   // Bytes of all weights, and those that one decode step reads (the embedding only once when tied).
   std::size_t total_bytes() const;
+  std::size_t mapped_bytes() const;  // of those, in the checkpoint's files
   std::size_t bytes_per_step() const;
   std::size_t parameters() const;
   bool tied() const { return head.bytes().data() == embedding.bytes().data(); }
@@ -80,7 +82,8 @@ struct Weights {
 // Quantised matrices are packed into memory of their own and their source is let go, so that the
 // checkpoint has no data of them afterwards; other matrices are views into `checkpoint`, which must
 // outlive the result. With a `quantize` type, matrices whose rows are a multiple of 32 become that
-// type first.
-Weights load_weights(Checkpoint& checkpoint, const DType* quantize = nullptr);
+// type first. `threads`: 0 for one per core.
+Weights load_weights(Checkpoint& checkpoint, const DType* quantize = nullptr,
+                     std::size_t threads = 0);
 
 }  // namespace laconic

@@ -7,6 +7,7 @@
 #include "expect_error.h"
 #include "model/checkpoint.h"
 #include "model/convert.h"
+#include "model/weights.h"
 #include "test_paths.h"
 
 namespace laconic {
@@ -88,6 +89,21 @@ TEST_F(GgufTensors, Qwen2HasBiases) {
   EXPECT_TRUE(Checkpoint::open(rewrite({})).config().qkv_bias);
   const auto bias = [](const std::string& name) { return name.ends_with(".bias"); };
   refused(rewrite({}, bias), "blk.0.attn_q.bias is missing");
+}
+
+// The rows of q and k that were put in order are copies; a loader that has made its own gives them
+// back.
+TEST_F(GgufTensors, ReorderedRowsAreGivenBackOncePacked) {
+  make_random_model(of(Architecture::kLlama), folder_ / "q.gguf", DType::kQ8_0, {}, 1);
+  Checkpoint checkpoint = Checkpoint::open(folder_ / "q.gguf");
+  const std::string q = "model.layers.0.self_attn.q_proj.weight";
+  EXPECT_GT(checkpoint.reordered_bytes(), 0u);
+  const Weights weights = load_weights(checkpoint);
+  EXPECT_EQ(checkpoint.reordered_bytes(), 0u);
+  EXPECT_TRUE(checkpoint.find(q)->bytes.empty());
+  EXPECT_EQ(weights.mapped_bytes(),
+            (weights.config.layers * 2 + 1) * weights.config.hidden * sizeof(float))
+      << "only norms are not packed";
 }
 
 }  // namespace
