@@ -62,6 +62,7 @@ class Generation {
   Generation(const Weights& weights, Threads& threads, const KvOptions& kv,
              const GenerationTest& test, std::size_t memory)
       : test_(test),
+        sampled_(test.points > 0),
         heads_(choose_heads(kv, weights.config.kv_shape())),
         decoder_(weights, threads),
         noise_(weights.config),
@@ -70,7 +71,7 @@ class Generation {
       sequences_.append_random(cache, noise_, test.prompt, /*prompt=*/true);
       stand_in(cache, /*prompt=*/true);
       receive(cache);
-      if (!cache.begin_generation()) throw_resource("no memory for the constant heads' rows");
+      BenchSequences::begin_generation(cache);
     }
     if (!kv.evicts()) return;
     law_.emplace(kv);
@@ -94,7 +95,9 @@ class Generation {
     const bool due = law_ && law_->token_appended(sequences_.caches().front().most_rows());
     if (due) {
       law_->compressed();
-      for (SequenceCache& cache : sequences_.caches()) receive(cache);
+      if (sampled_) {
+        for (SequenceCache& cache : sequences_.caches()) receive(cache);
+      }
     }
     const auto start = Clock::now();
     for (SequenceCache& cache : sequences_.caches()) cache.end_step();
@@ -113,7 +116,7 @@ class Generation {
     std::size_t i = 0;
     for (SequenceCache& cache : sequences_.caches()) {
       ids_[i] = noise_.token();
-      if (!cache.reserve(1, /*prompt=*/false)) throw_resource("the cache's memory is used up");
+      BenchSequences::reserve(cache, 1, /*prompt=*/false);
       batch_.push_back({&cache, std::span<const std::int32_t>(&ids_[i++], 1), RowKind::kDecode,
                         LogitRows::kLast});
     }
@@ -145,6 +148,7 @@ class Generation {
   }
 
   const GenerationTest& test_;
+  const bool sampled_;  // not every step runs the model, so nobody has summed all attention
   std::optional<HeadSet> heads_;
   Decoder decoder_;
   BenchNoise noise_;
@@ -215,9 +219,15 @@ std::vector<std::size_t> generation_marks(std::size_t generate) {
 
 GenerationResult run_generation(const Weights& weights, Threads& threads, const KvOptions& kv,
                                 const GenerationTest& test) {
+  if (test.prompt > weights.config.context ||
+      test.generate > weights.config.context - test.prompt) {
+    throw_usage(
+        "--generation {} behind a prompt of {} is longer than the model's context of {} tokens",
+        test.generate, test.prompt, weights.config.context);
+  }
   GenerationResult result;
   result.test = test;
-  result.free_bytes = default_cache_memory(0);  // weights are packed already
+  result.free_bytes = default_cache_memory(weights.mapped_bytes());
   const std::optional<HeadSet> heads = choose_heads(kv, weights.config.kv_shape());
   std::size_t steps = 0;
   for (const std::size_t generated : generation_marks(test.generate)) {

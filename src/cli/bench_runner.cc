@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <chrono>
 #include <ctime>
 #include <numeric>
@@ -49,7 +48,7 @@ bool rewind(SequenceCache& cache, std::size_t rows) {
   std::vector<std::int32_t> keep(rows);
   std::iota(keep.begin(), keep.end(), 0);
   for_each_head(cache, [&](HeadCache& head) { head.compact(keep); });
-  cache.begin_generation();
+  BenchSequences::begin_generation(cache);
   return true;
 }
 
@@ -118,8 +117,7 @@ void BenchRunner::read_prompt(BenchSequences& sequences, std::size_t tokens) {
   for (SequenceCache& cache : sequences.caches()) {
     for (std::size_t done = 0; done < tokens;) {
       const std::size_t take = std::min(room, tokens - done);
-      [[maybe_unused]] const bool granted = cache.reserve(take, /*prompt=*/true);
-      assert(granted);
+      BenchSequences::reserve(cache, take, /*prompt=*/true);
       const bool last = done + take == tokens;
       batch.push_back({&cache, all.subspan(done, take), RowKind::kPrompt,
                        last ? LogitRows::kLast : LogitRows::kNone});
@@ -129,13 +127,13 @@ void BenchRunner::read_prompt(BenchSequences& sequences, std::size_t tokens) {
     }
   }
   flush();
-  for (SequenceCache& cache : sequences.caches()) cache.begin_generation();
+  for (SequenceCache& cache : sequences.caches()) BenchSequences::begin_generation(cache);
 }
 
 void BenchRunner::fill_random(BenchSequences& sequences, std::size_t rows) {
   for (SequenceCache& cache : sequences.caches()) {
     sequences.append_random(cache, noise_, rows, /*prompt=*/true);
-    cache.begin_generation();
+    BenchSequences::begin_generation(cache);
   }
 }
 
@@ -152,7 +150,7 @@ void BenchRunner::bring_to_depth(std::unique_ptr<BenchSequences>& sequences,
   sequences.reset();  // its pages first
   sequences = make_sequences(test);
   if (test.depth == 0) {
-    for (SequenceCache& cache : sequences->caches()) cache.begin_generation();
+    for (SequenceCache& cache : sequences->caches()) BenchSequences::begin_generation(cache);
   } else if (setup_.fill == DepthFill::kRandomRows && !compresses_prompt(setup_.kv, test.depth)) {
     fill_random(*sequences, test.depth);
   } else {
@@ -169,8 +167,7 @@ void BenchRunner::generate(BenchSequences& sequences, std::size_t tokens, BenchR
     for (std::size_t i = 0; i < ids.size(); ++i) {
       SequenceCache& cache = sequences.caches()[i];
       ids[i] = noise_.token();
-      [[maybe_unused]] const bool granted = cache.reserve(1, /*prompt=*/false);
-      assert(granted);
+      BenchSequences::reserve(cache, 1, /*prompt=*/false);
       batch.push_back(
           {&cache, std::span<const std::int32_t>(&ids[i], 1), RowKind::kDecode, LogitRows::kLast});
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/bench_sequences.h"
 
-#include <cassert>
-
+#include "base/error.h"
 #include "base/mix.h"
 
 namespace laconic::cli {
@@ -36,10 +35,21 @@ std::size_t BenchSequences::bytes() const {
   return sum;
 }
 
+void BenchSequences::reserve(SequenceCache& cache, std::size_t rows, bool prompt) {
+  if (!cache.reserve(rows, prompt)) {
+    throw_resource("the cache's memory is used up: {} more rows in each KV head do not fit", rows);
+  }
+}
+
+void BenchSequences::begin_generation(SequenceCache& cache) {
+  if (!cache.begin_generation()) {
+    throw_resource("the cache's memory is used up: the constant heads' rows do not fit");
+  }
+}
+
 void BenchSequences::append_random(SequenceCache& cache, BenchNoise& noise, std::size_t rows,
                                    bool prompt) {
-  [[maybe_unused]] const bool granted = cache.reserve(rows, prompt);
-  assert(granted);
+  reserve(cache, rows, prompt);
   const std::int32_t first = cache.next_position();
   for_each_head(cache, [&](HeadCache& head) {
     for (std::size_t row = 0; row < rows; ++row) {

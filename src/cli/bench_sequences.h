@@ -40,6 +40,10 @@ class BenchSequences {
 
   std::size_t bytes() const;  // of rows held
 
+  // As a cache does, but Error(kResource) where it says no.
+  static void reserve(SequenceCache& cache, std::size_t rows, bool prompt);
+  static void begin_generation(SequenceCache& cache);
+
   // Rows as if tokens had been read or generated, without a model.
   void append_random(SequenceCache& cache, BenchNoise& noise, std::size_t rows, bool prompt);
 

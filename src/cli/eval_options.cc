@@ -88,7 +88,7 @@ void declare_machine(CLI::App& app, EvalOptions& o) {
       ->type_name("SIZE")
       ->group("KV cache");
   app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32, q8_0 (f16)")
-      ->check(CLI::IsMember({"f16", "bf16", "f32"}))
+      ->check(CLI::IsMember({"f16", "bf16", "f32", "q8_0"}))
       ->type_name("TYPE")
       ->group("KV cache");
 }
@@ -219,6 +219,7 @@ std::vector<ArmOptions> EvalOptions::arms(const Model& opened) const {
 ModelOptions EvalOptions::model_options() const {
   ModelOptions out;
   out.quantize = quantize;
+  out.threads = machine.threads();
   return out;
 }
 

@@ -60,7 +60,8 @@ Json describe_model(const Checkpoint& checkpoint, TensorList tensors) {
   for (const auto& [name, sum] : types) {
     type_table[name] = {{"tensors", sum.first}, {"bytes", sum.second}};
   }
-  for (DType type : {DType::kF16, DType::kBF16, DType::kF32}) {
+  for (DType type : {DType::kF16, DType::kBF16, DType::kF32, DType::kQ8_0}) {
+    if (config.head_dim % block_elements(type) != 0) continue;
     kv[std::string(dtype_name(type))] = config.kv_bytes_per_token(type);
   }
   Json out = {{"name", config.name},

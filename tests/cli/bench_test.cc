@@ -134,7 +134,8 @@ TEST(Bench, WholeAnswersFollowTheSchedule) {
   expect_refusal(answer({"-n", "4"}), 2, "-n has no effect");
   expect_refusal(answer({"--points", "1"}), 2, "--points");
   expect_refusal(run_tool({"bench", "-m", model, "--points", "4"}), 2, "--generation");
-  expect_refusal(run_tool({"bench", "-m", model, "--generation", "5000"}), 2, "4096");
+  expect_refusal(run_tool({"bench", "-m", model, "--generation", "5000"}), 2,
+                 "--generation 5000 behind a prompt of");
 }
 
 TEST(Bench, TablesAndLimits) {

@@ -162,6 +162,7 @@ TEST_F(Eval, OtherSamplesAreRefused) {
   };
   refused({"-n", "6"}, "line 1: max-tokens was 5, this run has 6; give another file");
   refused({"-n", "5", "--kv-type", "f32"}, "kv-type was f16, this run has f32");
+  refused({"-n", "5", "--kv-type", "q8_0"}, "kv-type was f16, this run has q8_0");
   refused({"-n", "5", "--temp", "0.5"}, "temp was 0.0, this run has 0.5");
   refused({"-n", "5", "--instruction", "Be brief."}, "other words");
   std::filesystem::remove_all(model());
