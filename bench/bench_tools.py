@@ -67,5 +67,12 @@ def markdown(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
+def write_json(path, document):
+    """Whole or not at all: a run that is stopped leaves what was there."""
+    half = pathlib.Path(f"{path}.part")
+    half.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    half.replace(path)
+
+
 def numbers(words):
     return [int(word) for word in words.split(",")]

@@ -87,7 +87,7 @@ def main():
     parser.add_argument("--model", required=True, help="a GGUF file or a directory")
     parser.add_argument("--prompt", type=int, default=128, help="prompt tokens")
     parser.add_argument("--tokens", type=int, default=8192, help="generated tokens")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--kv-type", default="f16")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--policy-time", action="store_true",

@@ -10,14 +10,13 @@ the check of the former. What does not fit into memory is printed as such.
 """
 import argparse
 import datetime
-import json
 import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, model_of, numbers, say,  # noqa: E402
-                         system_of)
+                         system_of, write_json)
 from svg_plot import COLOURS, HEIGHT, WIDTH, Axes, round_steps, write_page  # noqa: E402
 
 SHAPES = "qwen3-0.6b,r1-distill-qwen-1.5b"
@@ -74,7 +73,8 @@ def measure_in_turns(options, shape, model, batch):
     for _ in range(options.repetitions):
         for arm in options.arms:
             turns[arm].append(measure(options, shape, model, batch, arm))
-    return [sorted(rows, key=speed_of)[len(rows) // 2] for rows in turns.values()]
+    # Of an even number the lower of the two in the middle.
+    return [sorted(rows, key=speed_of)[(len(rows) - 1) // 2] for rows in turns.values()]
 
 
 def cell(mark, base):
@@ -131,7 +131,7 @@ def parse():
     parser.add_argument("--like", default=SHAPES, help="shapes of random weights, with commas")
     parser.add_argument("--type", default="q8_0", help="of the weights")
     parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--generate", type=int, default=32768)
     parser.add_argument("--batch", type=numbers, default="1,8,16")
@@ -163,14 +163,14 @@ def main():
             report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                       "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads,
                       "points": 0 if options.whole else options.points, "results": rows}
-            with open(json_path, "w", encoding="utf-8") as out:
-                json.dump(report, out, indent=1)
+            write_json(json_path, report)
             plot(rows, options.svg or folder / "compression.svg")
             print(f"**{shape}, batch {batch}**: tokens/s of all sequences, over full in brackets\n")
             print(table(rows, shape, batch) + "\n", flush=True)
     reads = [row["read_bandwidth"] / 1e9 for row in rows]
     how = "every step run" if options.whole else f"model run at {options.points} places of each answer"
-    print(f"Prompt {options.prompt}, {options.type} weights, f16 rows, {options.threads} threads on "
+    weights = "the file's" if options.model else options.type
+    print(f"Prompt {options.prompt}, {weights} weights, {options.threads} threads on "
           f"{system['cpu']}, {system['simd']}; {how}; read bandwidth {min(reads):.1f} to "
           f"{max(reads):.1f} GB/s.")
     say(f"written: {json_path}")

@@ -17,10 +17,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 class Laconic:
     name = "laconic"
 
-    def __init__(self, binary, model, threads, settings):
+    def __init__(self, binary, model, threads):
         self.command = [binary, "bench", "-m", model, "-t", threads, "-r", 1, "-o", "json",
                         "--kv-type", "f16"]
-        self.bytes_per_step = settings["bytes_per_step"]
         self.reads = []  # bandwidth, as each run measured it
 
     def measure(self, test):

@@ -10,14 +10,13 @@ weights once and the f16 rows of each sequence, over the time it took: also for 
 """
 import argparse
 import datetime
-import json
 import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, median, model_of, numbers,  # noqa: E402
-                         say, system_of)
+                         say, system_of, write_json)
 from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
 from svg_plot import COLOURS, WIDTH, HEIGHT, Axes, round_steps, text, write_page  # noqa: E402
 
@@ -57,8 +56,8 @@ def gigabytes(test, seconds, step_bytes, token_bytes):
     return test["generate"] * (step_bytes + test["batch"] * rows * token_bytes) / seconds / 1e9
 
 
-def engines_for(options, model, step_bytes):
-    engines = [Laconic(options.laconic, model, options.threads, {"bytes_per_step": step_bytes})]
+def engines_for(options, model):
+    engines = [Laconic(options.laconic, model, options.threads)]
     if not options.no_node:
         modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
         if (pathlib.Path(modules) / "node-llama-cpp").exists():
@@ -78,7 +77,7 @@ def engines_for(options, model, step_bytes):
 def measure(options, kind, results):
     model = options.model or model_of(options.laconic, options.like, kind, options.folder)
     step_bytes, token_bytes = bytes_of(options.laconic, model)
-    engines = engines_for(options, model, step_bytes)
+    engines = engines_for(options, model)
     reads = []
     try:
         for test in plan(options):
@@ -161,7 +160,7 @@ def parse():
     parser.add_argument("--like", default="qwen3-0.6b", help="shape of random weights")
     parser.add_argument("--types", default="q8_0,q4_0,bf16", help="weight types, with commas")
     parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--prompt", type=numbers, default="512")
     parser.add_argument("--depth", type=numbers, default="0,2048,8192,16384")
@@ -203,8 +202,7 @@ def main():
               "repetitions": options.repetitions, "read_bandwidth": read,
               "read_bandwidth_range": [min(reads), max(reads)], "results": results}
     json_path = options.json or folder / "peers.json"
-    with open(json_path, "w", encoding="utf-8") as out:
-        json.dump(report, out, indent=1)
+    write_json(json_path, report)
     plot(results, names, options.svg or folder / "peers.svg")
     print(table(results, names, read))
     print(f"\nMedians of {options.repetitions} turns, {options.threads} threads on {system['cpu']}, "
