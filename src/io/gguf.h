@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // GGUF v2 and v3: metadata and tensors of one file or of a split set, memory-mapped; and a writer.
 //
-// Foreign bytes end here. Tensor types: F32, F16, BF16, Q8_0, Q4_0; others are refused by name when
-// the tensor is asked for. Big-endian files are refused.
+// Foreign bytes end here. Tensor types: F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, Q6_K; others are
+// refused by name when the tensor is asked for. Big-endian files are refused.
 #pragma once
 
 #include <cstdint>
