@@ -11,17 +11,32 @@
 
 namespace laconic::cli {
 
+namespace {
+
+// GGUF files name their types in capitals.
+std::string lower_case(std::string name) {
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return name;
+}
+
+}  // namespace
+
 DType parse_weight_type(const std::string& name) {
-  // GGUF files name their types in capitals.
-  std::string lower = name;
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  const auto type = dtype_from_name(lower);
+  const auto type = dtype_from_name(lower_case(name));
   if (!type) throw_usage("--type is \"{}\"; it must be f32, f16, bf16, q8_0 or q4_0", name);
   if (!can_quantize(*type)) {
     throw_usage(
         "--type is \"{}\", which is read but not written; f32, f16, bf16, q8_0 and q4_0 are", name);
   }
   return *type;
+}
+
+TypeMix parse_made_type(const std::string& name) {
+  const std::string lower = lower_case(name);
+  if (lower == TypeMix::q4_k_m().name()) return TypeMix::q4_k_m();
+  if (const auto type = dtype_from_name(lower)) return *type;
+  throw_usage("--type is \"{}\"; it must be f32, f16, bf16, q8_0, q4_0, q4_k, q5_k, q6_k or q4_k_m",
+              name);
 }
 
 ConversionProgress conversion_progress(const InterruptWatch& watch) {

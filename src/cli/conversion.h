@@ -13,6 +13,9 @@ namespace laconic::cli {
 // Error(kUsage) names the allowed types.
 DType parse_weight_type(const std::string& name);
 
+// The same, and the K-quants and their mix, which `make-model` fills with random blocks.
+TypeMix parse_made_type(const std::string& name);
+
 // Per cent on stderr when that is a terminal. Throws Interrupted when `watch` has seen a signal;
 // the writers remove their temporary files on the way out.
 ConversionProgress conversion_progress(const InterruptWatch& watch);

@@ -27,7 +27,8 @@ class MakeModelCommand : public Command {
         tool.add_subcommand("make-model", "Random weights at the shape of a real model");
     app->add_option("--like", like_, "which model's shape; --list names them")->type_name("NAME");
     app->add_option("--out", out_, "directory, or a file that ends in .gguf")->type_name("PATH");
-    app->add_option("--type", type_, "f32, f16 or bf16; in GGUF also q8_0 or q4_0 (bf16)")
+    app->add_option("--type", type_,
+                    "f32, f16 or bf16; in GGUF also q8_0, q4_0, q4_k, q5_k, q6_k or q4_k_m (bf16)")
         ->type_name("TYPE");
     app->add_option("--tokenizer", tokenizer_, "directory with the vocabulary; else one is made")
         ->type_name("DIR");
@@ -45,9 +46,9 @@ class MakeModelCommand : public Command {
     if (like_.empty()) throw_usage("--like NAME is missing; --list names the known models");
     if (out_.empty()) throw_usage("--out PATH is missing: a directory, or a file ending in .gguf");
     const ModelConfig config = known_model(like_);
-    const DType type = parse_weight_type(type_);
+    const TypeMix mix = parse_made_type(type_);
     const bool gguf = std::filesystem::path(out_).extension() == ".gguf";
-    if (!gguf && block_elements(type) > 1) {
+    if (!gguf && block_elements(mix.most()) > 1) {
       throw_usage("--type {} exists in GGUF only; give --out a name that ends in .gguf", type_);
     }
     if (gguf) {
@@ -57,7 +58,7 @@ class MakeModelCommand : public Command {
     }
     const InterruptWatch watch(InterruptWatch::Signals::kInterruptAndTerminate);
     print_report(
-        make_random_model(config, out_, type, tokenizer_, seed_, conversion_progress(watch)), out_);
+        make_random_model(config, out_, mix, tokenizer_, seed_, conversion_progress(watch)), out_);
     return 0;
   }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/checkpoint.h"
+#include "model/type_mix.h"
 
 namespace laconic {
 
@@ -37,8 +38,9 @@ std::vector<std::string> known_models();
 // Random weights at a config's shape (scaled so that logits stay finite), with a tokenizer from
 // `tokenizer_dir` or, when that is empty, a made byte-level vocabulary. `out` ending in .gguf
 // writes GGUF, else a Hugging Face directory (f32, f16 and bf16 only). Same seed, same bytes.
+// K-quants are random blocks; Error(kUsage) where rows are no multiple of 256.
 ConversionReport make_random_model(const ModelConfig& config, const std::filesystem::path& out,
-                                   DType type, const std::filesystem::path& tokenizer_dir,
+                                   const TypeMix& mix, const std::filesystem::path& tokenizer_dir,
                                    std::uint64_t seed, const ConversionProgress& progress = {});
 
 }  // namespace laconic

@@ -10,29 +10,6 @@
 namespace laconic {
 namespace {
 
-// llama.cpp's numbers of what most of a file is (general.file_type).
-std::uint64_t file_type(DType type) {
-  switch (type) {
-    case DType::kF32:
-      return 0;
-    case DType::kF16:
-      return 1;
-    case DType::kQ4_0:
-      return 2;
-    case DType::kQ8_0:
-      return 7;
-    case DType::kBF16:
-      return 32;
-    case DType::kQ4_K:
-      return 15;
-    case DType::kQ5_K:
-      return 17;
-    case DType::kQ6_K:
-      return 18;
-  }
-  return 0;
-}
-
 // What llama.cpp's graphs of these architectures would leave out must not be written silently.
 void check_expressible(const ModelConfig& config) {
   const std::string_view name = architecture_name(config.architecture);
@@ -60,9 +37,10 @@ std::vector<float> frequency_divisors(const ModelConfig& config) {
   return divisors;
 }
 
-GgufMetadata model_metadata(const ModelConfig& config, const TokenizerData* tokenizer, DType type) {
+GgufMetadata model_metadata(const ModelConfig& config, const TokenizerData* tokenizer,
+                            const TypeMix& mix) {
   GgufMetadata metadata = config_to_gguf(config);
-  metadata["general.file_type"] = file_type(type);
+  metadata["general.file_type"] = mix.file_type();
   metadata["general.quantization_version"] = std::uint64_t{2};
   if (tokenizer == nullptr) {
     metadata["tokenizer.ggml.model"] = std::string("no_vocab");
@@ -92,7 +70,7 @@ std::size_t plan_bytes(const GgufTensorPlan& plan) {
 }  // namespace
 
 ConversionReport write_gguf_model(const ModelConfig& config, const TokenizerData* tokenizer,
-                                  const std::filesystem::path& out, DType type,
+                                  const std::filesystem::path& out, const TypeMix& mix,
                                   const TensorSupply& supply, const ConversionProgress& progress) {
   if (out.extension() != ".gguf") {
     throw_usage("cannot write {}: the name of a GGUF must end in .gguf", out.string());
@@ -109,8 +87,9 @@ ConversionReport write_gguf_model(const ModelConfig& config, const TokenizerData
   std::vector<GgufTensorPlan> plans;
   for (const TensorSpec& spec : specs) {
     const DType stored = supply.stored_type(spec);
-    const DType chosen = target_type(spec, type, stored);
-    if (spec.shape.size() > 1 && chosen != type) {
+    const DType wanted = mix.of(config, spec.name);
+    const DType chosen = target_type(spec, wanted, stored);
+    if (spec.shape.size() > 1 && chosen != wanted) {
       report.kept.push_back(
           fmt::format("{} ({}, {} columns)", spec.name, dtype_name(stored), spec.shape.back()));
     }
@@ -122,7 +101,7 @@ ConversionReport write_gguf_model(const ModelConfig& config, const TokenizerData
   std::size_t total = 0, done = 0;
   for (const GgufTensorPlan& plan : plans) total += plan_bytes(plan);
 
-  write_gguf(out, model_metadata(config, tokenizer, type), plans, [&](std::size_t i) {
+  write_gguf(out, model_metadata(config, tokenizer, mix), plans, [&](std::size_t i) {
     std::vector<std::byte> bytes;
     if (i == specs.size()) {
       bytes.resize(divisors.size() * sizeof(float));

@@ -10,6 +10,7 @@
 
 #include "model/checkpoint.h"
 #include "model/convert.h"
+#include "model/type_mix.h"
 
 namespace laconic {
 
@@ -19,10 +20,10 @@ struct TensorSupply {
   std::function<std::vector<std::byte>(const TensorSpec&, DType type)> bytes;
 };
 
-// Matrices become `type`; vectors f32; rows that no block divides keep their stored type and are
-// reported. `tokenizer` may be null.
+// Matrices take the type of `mix`; vectors f32; rows that no block divides keep their stored type
+// and are reported. `tokenizer` may be null.
 ConversionReport write_gguf_model(const ModelConfig& config, const TokenizerData* tokenizer,
-                                  const std::filesystem::path& out, DType type,
+                                  const std::filesystem::path& out, const TypeMix& mix,
                                   const TensorSupply& supply, const ConversionProgress& progress);
 
 }  // namespace laconic

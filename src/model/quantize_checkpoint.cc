@@ -12,6 +12,7 @@ namespace laconic {
 
 ConversionReport write_gguf_checkpoint(const Checkpoint& in, const std::filesystem::path& out,
                                        DType type, const ConversionProgress& progress) {
+  if (!can_quantize(type)) throw_usage("{} is read but not written", dtype_name(type));
   for (const std::filesystem::path& file : in.files()) {
     std::error_code absent;  // equivalent() fails where `out` does not exist: then it is another
     if (std::filesystem::equivalent(file, out, absent)) {

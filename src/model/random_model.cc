@@ -23,6 +23,16 @@ namespace fs = std::filesystem;
 // A shard is in memory as a whole before it is written.
 constexpr std::size_t kShardBytes = std::size_t{3} << 29;
 
+// A K-quant has no other type to fall back on that the file's name would promise.
+void check_rows(const ModelConfig& config, const TypeMix& mix) {
+  if (can_quantize(mix.most())) return;
+  for (const TensorSpec& spec : decoder_tensors(config)) {
+    if (spec.shape.size() == 1 || spec.shape.back() % kKBlock == 0) continue;
+    throw_usage("type {} needs rows that are a multiple of {}; {} has rows of {}", mix.name(),
+                kKBlock, spec.name, spec.shape.back());
+  }
+}
+
 // What belongs to a tokenizer in a Hugging Face directory.
 constexpr const char* kTokenizerFiles[] = {
     "tokenizer.json",    "tokenizer_config.json",   "vocab.json",         "merges.txt",
@@ -158,14 +168,16 @@ void write_directory(const ModelConfig& config, const TokenizerData& tokenizer,
 
 }  // namespace
 
-ConversionReport make_random_model(const ModelConfig& config, const fs::path& out, DType type,
-                                   const fs::path& tokenizer_dir, std::uint64_t seed,
-                                   const ConversionProgress& progress) {
+ConversionReport make_random_model(const ModelConfig& config, const fs::path& out,
+                                   const TypeMix& mix, const fs::path& tokenizer_dir,
+                                   std::uint64_t seed, const ConversionProgress& progress) {
+  const DType type = mix.most();
   const bool gguf = out.extension() == ".gguf";
   if (!gguf && block_elements(type) > 1) {
-    throw_usage("type {} needs an output that ends in .gguf; {} would be a directory",
-                dtype_name(type), out.string());
+    throw_usage("type {} needs an output that ends in .gguf; {} would be a directory", mix.name(),
+                out.string());
   }
+  check_rows(config, mix);
   const TokenizerData tokenizer = choose_tokenizer(tokenizer_dir, config.vocab);
   ModelConfig final_config = config;
   take_special_ids(tokenizer, final_config);
@@ -174,7 +186,7 @@ ConversionReport make_random_model(const ModelConfig& config, const fs::path& ou
     const TensorSupply supply{
         [](const TensorSpec&) { return DType::kBF16; },
         [&](const TensorSpec& spec, DType to) { return random_tensor(seed, spec, to, threads); }};
-    return write_gguf_model(final_config, &tokenizer, out, type, supply, progress);
+    return write_gguf_model(final_config, &tokenizer, out, mix, supply, progress);
   }
   Progress counted{progress};
   for (const TensorSpec& spec : decoder_tensors(final_config)) {

@@ -7,6 +7,7 @@
 #include "base/mix.h"
 #include "kernels/quantize.h"
 #include "model/convert_rows.h"
+#include "model/random_blocks.h"
 
 namespace laconic {
 namespace {
@@ -18,12 +19,15 @@ constexpr float kSumDeviation = 37837.2f;
 // Small enough that a norm stays a norm, large enough that a wrong row shows.
 constexpr float kVectorDeviation = 0.02f;
 
+std::uint64_t row_key(std::uint64_t seed, std::string_view tensor, std::size_t row) {
+  return mix_bits(mix_bits(mix_bits(seed + kMixStep) ^ fnv1a(tensor)) + row * kMixStep);
+}
+
 }  // namespace
 
 void random_row(std::uint64_t seed, std::string_view tensor, std::size_t row, float mean,
                 float deviation, std::span<float> out) {
-  const std::uint64_t key =
-      mix_bits(mix_bits(mix_bits(seed + kMixStep) ^ fnv1a(tensor)) + row * kMixStep);
+  const std::uint64_t key = row_key(seed, tensor, row);
   const float scale = deviation / kSumDeviation;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::uint64_t bits = mix_bits(key + (i + 1) * kMixStep);
@@ -46,6 +50,11 @@ std::vector<std::byte> random_tensor(std::uint64_t seed, const TensorSpec& spec,
                        [&](std::size_t begin, std::size_t end, std::size_t) {
                          std::vector<float> row(cols);
                          for (std::size_t r = begin; r < end; ++r) {
+                           if (!can_quantize(type)) {
+                             random_blocks(row_key(seed, spec.name, r), type, deviation,
+                                           {out.data() + r * stride, stride});
+                             continue;
+                           }
                            random_row(seed, spec.name, r, mean, deviation, row);
                            quantize_row(type, row.data(), cols, out.data() + r * stride);
                          }

@@ -20,7 +20,8 @@ void random_row(std::uint64_t seed, std::string_view tensor, std::size_t row, fl
                 float deviation, std::span<float> out);
 
 // A whole tensor in `type`. Matrices have deviation 1/sqrt(columns), so that a layer neither grows
-// nor shrinks its input; norms are near 1, biases near 0.
+// nor shrinks its input; norms are near 1, biases near 0. K-quants, which nothing here can
+// quantise to, are random bits with that deviation. PRECONDITION: whole blocks.
 std::vector<std::byte> random_tensor(std::uint64_t seed, const TensorSpec& spec, DType type,
                                      Threads& threads);
 

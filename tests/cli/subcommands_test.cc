@@ -160,6 +160,18 @@ TEST(MakeModel, SameSeedSameBytes) {
       ".gguf");
 }
 
+TEST(MakeModel, TakesKQuantsWhereBlocksFit) {
+  TemporaryFolder folder;
+  const auto make = [&](const std::string& type, const std::string& out) {
+    return run_tool({"make-model", "--like", "tiny", "--out", folder / out, "--type", type});
+  };
+  expect_refusal(make("Q4_K_M", "m.gguf"), 2, "type q4_k_m needs rows that are a multiple of 256");
+  expect_refusal(make("q6_k", "m.gguf"), 2, "type q6_k needs rows that are a multiple of 256");
+  expect_refusal(make("q5_k", "m"), 2, "exists in GGUF only");
+  expect_refusal(make("q3_k", "m.gguf"), 2, "q6_k or q4_k_m");
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
 TEST(Quantize, KeepsTheGreedyAnswer) {
   TemporaryFolder folder;
   make_tiny(folder / "tiny");

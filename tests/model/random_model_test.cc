@@ -6,6 +6,7 @@
 
 #include "checkpoint_files.h"
 #include "expect_error.h"
+#include "kernels/quantize.h"
 #include "model/convert.h"
 #include "model/made_tokenizer.h"
 #include "model/random_weights.h"
@@ -25,6 +26,8 @@ TEST(RandomWeights, DoNotDependOnThreads) {
   for (const DType type : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
     EXPECT_EQ(random_tensor(5, spec, type, one), random_tensor(5, spec, type, three));
   }
+  const TensorSpec wide{spec.name, {600, 256}};
+  EXPECT_EQ(random_tensor(5, wide, DType::kQ6_K, one), random_tensor(5, wide, DType::kQ6_K, three));
   EXPECT_NE(random_tensor(5, spec, DType::kF32, one), random_tensor(6, spec, DType::kF32, one));
 }
 
@@ -50,6 +53,30 @@ TEST(RandomWeights, AreCentredWithTheAskedDeviation) {
   for (const float v : row) squares += std::pow(static_cast<double>(v) - mean, 2);
   EXPECT_NEAR(mean, 0.5, 0.02);  // 4.5 deviations of the mean
   EXPECT_NEAR(std::sqrt(squares / 200000), 2.0, 0.015);
+}
+
+TEST(RandomWeights, OfKQuantsHaveTheDeviationToo) {
+  Threads threads(1);
+  for (const std::size_t cols : {std::size_t{256}, std::size_t{8960}}) {
+    const TensorSpec spec{"x", {200, cols}};
+    for (const DType type : {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+      const std::vector<std::byte> bytes = random_tensor(5, spec, type, threads);
+      std::vector<float> values(200 * cols);
+      ASSERT_EQ(bytes.size(), row_bytes(type, values.size()));
+      dequantize(type, bytes.data(), values.size(), values.data());
+      double sum = 0, squares = 0;
+      for (const float v : values) {
+        sum += static_cast<double>(v);
+        squares += std::pow(static_cast<double>(v), 2);
+      }
+      const double count = static_cast<double>(values.size());
+      const double deviation = std::sqrt(squares / count) * std::sqrt(static_cast<double>(cols));
+      // 1600 scales at least: each counts as a draw.
+      EXPECT_NEAR(deviation, 1.0, 0.06) << dtype_name(type) << " " << cols;
+      EXPECT_NEAR(sum / count * std::sqrt(static_cast<double>(cols)), 0.0, 0.06)
+          << dtype_name(type) << " " << cols;
+    }
+  }
 }
 
 TEST(RandomModel, SameSeedSameBytes) {
@@ -108,11 +135,59 @@ TEST(RandomModel, TakesATokenizerFromADirectory) {
                [&] { make_random_model(narrow, folder / "n", DType::kBF16, tokenizer, 2); });
 }
 
+// Which V and down projections of 28 layers are Q6_K, counted by hand.
+TEST(RandomModel, TheMixSparesTheCostlyMatrices) {
+  ModelConfig config = known_model("tiny");
+  config.layers = 28;
+  const TypeMix mix = TypeMix::q4_k_m();
+  const std::set<std::size_t> costly = {0, 1, 2, 5, 8, 11, 14, 17, 20, 23, 24, 25, 26, 27};
+  for (std::size_t layer = 0; layer < config.layers; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+    const DType more = costly.count(layer) > 0 ? DType::kQ6_K : DType::kQ4_K;
+    EXPECT_EQ(mix.of(config, prefix + "self_attn.v_proj.weight"), more) << layer;
+    EXPECT_EQ(mix.of(config, prefix + "mlp.down_proj.weight"), more) << layer;
+    for (const char* other :
+         {"self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.o_proj.weight",
+          "mlp.gate_proj.weight", "mlp.up_proj.weight"}) {
+      EXPECT_EQ(mix.of(config, prefix + other), DType::kQ4_K) << other;
+    }
+  }
+  EXPECT_EQ(mix.of(config, "model.embed_tokens.weight"), DType::kQ6_K);
+  config.tied_head = false;
+  EXPECT_EQ(mix.of(config, "model.embed_tokens.weight"), DType::kQ4_K);
+  EXPECT_EQ(mix.of(config, "lm_head.weight"), DType::kQ6_K);
+}
+
+TEST(RandomModel, HasTheTypesOfItsMix) {
+  const TemporaryFolder folder;
+  ModelConfig config = known_model("tiny");
+  config.hidden = 256;
+  config.intermediate = 512;
+  config.head_dim = 64;
+  make_random_model(config, folder / "m.gguf", TypeMix::q4_k_m(), {}, 1);
+  const GgufFile file(folder / "m.gguf");
+  EXPECT_EQ(gguf_uint(file.metadata(), "general.file_type"), 15u);
+  EXPECT_EQ(file.tensor("token_embd.weight").type, DType::kQ6_K);
+  EXPECT_EQ(file.tensor("blk.0.attn_q.weight").type, DType::kQ4_K);
+  EXPECT_EQ(file.tensor("blk.0.attn_v.weight").type, DType::kQ4_K);
+  EXPECT_EQ(file.tensor("blk.2.attn_v.weight").type, DType::kQ6_K);
+  EXPECT_EQ(file.tensor("blk.2.ffn_down.weight").type, DType::kQ6_K);
+  EXPECT_EQ(file.tensor("blk.2.attn_norm.weight").type, DType::kF32);
+  make_random_model(config, folder / "q5.gguf", DType::kQ5_K, {}, 1);
+  EXPECT_EQ(GgufFile(folder / "q5.gguf").tensor("blk.2.attn_v.weight").type, DType::kQ5_K);
+}
+
 TEST(RandomModel, RefusesPlacesAndTypesThatCannotBe) {
   const TemporaryFolder folder;
   const ModelConfig tiny = known_model("tiny");
   expect_error(ErrorKind::kUsage, ".gguf",
                [&] { make_random_model(tiny, folder / "m", DType::kQ4_0, {}, 1); });
+  expect_error(ErrorKind::kUsage, ".gguf",
+               [&] { make_random_model(tiny, folder / "m", TypeMix::q4_k_m(), {}, 1); });
+  expect_error(ErrorKind::kUsage,
+               "q4_k_m needs rows that are a multiple of 256; "
+               "model.embed_tokens.weight has rows of 64",
+               [&] { make_random_model(tiny, folder / "m.gguf", TypeMix::q4_k_m(), {}, 1); });
   fs::create_directories(folder.path() / "full" / "x");
   expect_error(ErrorKind::kUsage, "not an empty directory",
                [&] { make_random_model(tiny, folder / "full", DType::kBF16, {}, 1); });
