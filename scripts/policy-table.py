@@ -3,8 +3,8 @@
 """policy-table.py FOLDER PROBLEMS SET: what scripts/table-policies.sh measured, as Markdown.
 
 FOLDER holds SET-PROBLEMS.json and, with the differences to random, SET-protected-PROBLEMS.json and
-SET-open-PROBLEMS.json. One row per policy and treatment of the prompt. The set kld has columns of its
-own.
+SET-open-PROBLEMS.json. One row per policy and treatment of the prompt. The sets kld, passcode and heads
+have columns of their own.
 """
 import json
 import pathlib
@@ -61,14 +61,54 @@ def print_divergence(document):
              "5-8": range(5, 9), "9-16": range(9, 17)}
     columns = ["policy", "prompt", "by", "KL, nats", "95 %", "99th percentile", "largest",
                "same token %", *after]
-    print("| " + " | ".join(columns) + " |")
-    print("|---|---|---|" + "---:|" * (len(columns) - 3))
+    print_head(columns, 3)
     for arm in document["arms"]:
         policy, law = label(arm)
         low, high = arm["interval"]
         cells = [policy, prompt_of(arm), law, f"{arm['mean']:.3f}", f"{low:.3f} to {high:.3f}",
                  f"{arm['p99']:.2f}", f"{arm['maximum']:.1f}", percent(arm["agreement"]),
                  *(mean_after(arm, counts) for counts in after.values())]
+        print("| " + " | ".join(cells) + " |")
+
+
+def print_head(columns, words):
+    print("| " + " | ".join(columns) + " |")
+    print("|" + "---|" * words + "---:|" * (len(columns) - words))
+
+
+def pooled(points, counts):
+    """Accuracy over these numbers of compressions, '' where there is no problem."""
+    chosen = [point for point in points if point["compressions"] in counts]
+    problems = sum(point["problems"] for point in chosen)
+    return percent(sum(point["correct"] for point in chosen) / problems) if problems else ""
+
+
+def print_passcode(folder, problems):
+    counts = {"1-5": range(1, 6), "6-10": range(6, 11), "11-20": range(11, 21)}
+    origins = {"stated": "stated", "worked_out": "worked out"}
+    print_head(["policy", "prompt", *(f"{word}, {count}" for word in origins.values()
+                                      for count in counts)], 2)
+    for prompt in ("protected", "open"):
+        for arm in load(folder, f"passcode-{prompt}", problems)["arms"]:
+            if arm["policy"] == "full" and prompt == "open":
+                continue
+            cells = [arm["policy"], prompt_of(arm),
+                     *(pooled(arm[origin], counts[count]) for origin in origins for count in counts)]
+            print("| " + " | ".join(cells) + " |")
+
+
+def print_heads(document):
+    print_head(["policy", "heads made constant", "draw", "solved %", "95 %", "to full", *FAMILIES,
+                "cut off"], 3)
+    for arm in document["arms"]:
+        low, high = arm["wilson"]
+        full = arm["name"] == "full"
+        options = arm["options"]
+        cells = [arm["policy"], str(options.get("sparsity", "none")),
+                 str(options.get("heads", "")).removeprefix("random:"), percent(arm["accuracy"]),
+                 f"{percent(low)} to {percent(high)}", "" if full else difference(arm),
+                 *(percent(arm["families"][family]["accuracy"]) for family in FAMILIES),
+                 str(arm["loops"] + arm["truncated"])]
         print("| " + " | ".join(cells) + " |")
 
 
@@ -79,6 +119,12 @@ def main():
     if name == "kld":
         print_divergence(load(folder, name, problems))
         return
+    if name == "passcode":
+        print_passcode(folder, problems)
+        return
+    if name == "heads":
+        print_heads(load(folder, name, problems))
+        return
     document = load(folder, name, problems)
     against = {}
     for prompt in ("protected", "open"):
@@ -87,8 +133,7 @@ def main():
     obtained = {arm["name"]: arm["peak"] for arm in document["match"]["arms"]}
     columns = ["policy", "prompt", "by", "solved %", "95 %", "to full", "to random", *FAMILIES,
                "rows at peak", "cut off"]
-    print("| " + " | ".join(columns) + " |")
-    print("|---|---|---|" + "---:|" * (len(columns) - 3))
+    print_head(columns, 3)
     for arm in document["arms"]:
         full = arm["policy"] == "full"
         policy, law = label(arm)
