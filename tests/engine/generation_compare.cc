@@ -2,6 +2,7 @@
 #include "engine/generation_compare.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -80,6 +81,18 @@ double largest_logit(const Generation& a) {
       largest = std::max(largest, std::abs(static_cast<double>(logit)));
   }
   return largest;
+}
+
+double relative_change(const Generation& got, const Generation& exact) {
+  double error = 0, size = 0;
+  for (std::size_t step = 0; step < exact.logits.size(); ++step) {
+    for (std::size_t i = 0; i < exact.logits[step].size(); ++i) {
+      const double x = static_cast<double>(exact.logits[step][i]);
+      error += std::pow(static_cast<double>(got.logits[step][i]) - x, 2);
+      size += x * x;
+    }
+  }
+  return std::sqrt(error / size);
 }
 
 bool library_keeps_bits(const Model& model) {

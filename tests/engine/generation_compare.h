@@ -26,6 +26,8 @@ GenerateOptions forced(std::size_t count, std::uint32_t seed, std::size_t vocab 
 // Largest |a - b| over all logits; infinite when the shapes differ.
 double largest_difference(const Generation& a, const Generation& b);
 double largest_logit(const Generation& a);
+// Root mean square of the change over that of the exact logits.
+double relative_change(const Generation& got, const Generation& exact);
 
 // Whether oneDNN gives a row of these weights' products the same bits in chunks of 1, 7 and 64 and
 // with 1 to 3 threads.

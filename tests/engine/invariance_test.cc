@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/generation_compare.h"
+#include "engine/k_quant_models.h"
 
 namespace laconic::test {
 namespace {
@@ -81,6 +82,20 @@ INSTANTIATE_TEST_SUITE_P(
                       Types{DType::kF32, KvType::kQ8_0}, Types{DType::kQ8_0, KvType::kQ8_0},
                       Types{DType::kQ4_0, KvType::kF16}, Types{DType::kQ4_0, KvType::kBF16}),
     types_name);
+
+class KQuantInvarianceTest : public ::testing::TestWithParam<TypeMix> {};
+
+TEST_P(KQuantInvarianceTest, ChunksBatchesAndThreadsDoNotMatter) {
+  const TemporaryFolder folder;
+  make_random_model(k_quant_shape(Architecture::kLlama, true), folder / "m.gguf", GetParam(), {},
+                    /*seed=*/5);
+  const Model model = Model::open(folder / "m.gguf");
+  ASSERT_TRUE(library_keeps_bits(model)) << "every product is packed, so every bit must stay";
+  expect_independence(model, KvType::kF16);
+}
+
+INSTANTIATE_TEST_SUITE_P(Mixes, KQuantInvarianceTest, ::testing::ValuesIn(k_quant_mixes()),
+                         [](const auto& p) { return std::string(p.param.name()); });
 
 // A trained model, with a context of 512 and columns that are no multiple of 32.
 TEST(Invariance, HoldsForATrainedModel) {

@@ -2,8 +2,6 @@
 // Quantising while loading is the same as quantising into a file, and as close as its blocks allow.
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "engine/generation_compare.h"
 
 namespace laconic::test {
@@ -27,18 +25,6 @@ ModelConfig odd_columns(Architecture architecture) {
 
 Generation generate(const Model& model) {
   return Session(model, f32_rows()).generate(random_ids(20, 1), forced(20, 2));
-}
-
-double relative_change(const Generation& got, const Generation& exact) {
-  double error = 0, size = 0;
-  for (std::size_t step = 0; step < exact.logits.size(); ++step) {
-    for (std::size_t i = 0; i < exact.logits[step].size(); ++i) {
-      const double x = static_cast<double>(exact.logits[step][i]);
-      error += std::pow(static_cast<double>(got.logits[step][i]) - x, 2);
-      size += x * x;
-    }
-  }
-  return std::sqrt(error / size);
 }
 
 std::vector<std::string> down_projections(DType stored) {
