@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A GGUF as a whole model: metadata -> config and tokenizer, the table of tensors -> checkpoint,
-// and a text through the tokenizer that came out.
+// blocks -> the packed layout, a product and back, and a text through the tokenizer that came out.
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -8,6 +9,7 @@
 #include <string_view>
 
 #include "io/gguf_header.h"
+#include "kernels/packed.h"
 #include "model/checkpoint.h"
 #include "model/convert.h"
 #include "scratch_folder.h"
@@ -36,6 +38,26 @@ void read_metadata(std::span<const std::byte> file) {
   }
 }
 
+// Blocks may hold any bits. What is packed reads as what was stored, and a product touches no other
+// memory.
+void pack_matrix(const TensorView& tensor) {
+  static Threads threads(1);
+  const WeightView stored{tensor.type, tensor.bytes.data(), tensor.shape[0], tensor.shape[1]};
+  const PackedMatrix packed = PackedMatrix::pack(threads, stored);
+  std::vector<float> want(stored.cols), got(stored.cols);
+  for (const std::size_t row : {std::size_t{0}, stored.rows - 1}) {
+    dequantize_row(stored, row, want.data());
+    dequantize_packed_row(packed.view(), row, got.data());
+    for (std::size_t i = 0; i < stored.cols; ++i) {
+      if (want[i] != got[i] && !(std::isnan(want[i]) && std::isnan(got[i]))) std::abort();
+    }
+  }
+  QuantizedRows x;
+  quantize_rows(threads, want.data(), 1, stored.cols, x);
+  std::vector<float> y(stored.rows);
+  packed_product(threads, packed, x, y.data(), stored.rows);
+}
+
 void open_model(const std::filesystem::path& path) {
   const Checkpoint checkpoint = Checkpoint::open(path);
   const std::vector<TensorSpec> specs = decoder_tensors(checkpoint.config());
@@ -46,6 +68,7 @@ void open_model(const std::filesystem::path& path) {
     std::size_t sum = 0;  // so that every byte of every view is read
     for (const std::byte one : tensor.bytes) sum += static_cast<std::size_t>(one);
     if (sum > 255 * tensor.bytes.size()) std::abort();
+    if (tensor.shape.size() == 2 && can_pack(tensor.type)) pack_matrix(tensor);
   }
   const auto tokenizer = checkpoint.tokenizer();
   if (!tokenizer) return;

@@ -85,7 +85,7 @@ struct GgufParts {
   }
 };
 
-// One of every supported tensor type and a few metadata, 256 bytes of data.
+// One of every supported tensor type and a few metadata, 1124 bytes of data.
 inline GgufParts valid_gguf() {
   GgufParts parts;
   parts.pairs = {
@@ -97,9 +97,10 @@ inline GgufParts valid_gguf() {
   parts.tensors = {
       gguf_tensor("f32", {3, 2}, 0, 0),    gguf_tensor("f16", {2, 1, 1, 5}, 1, 32),
       gguf_tensor("q4_0", {32, 2}, 2, 64), gguf_tensor("q8_0", {32}, 8, 128),
-      gguf_tensor("bf16", {7}, 30, 192),
+      gguf_tensor("bf16", {7}, 30, 192),   gguf_tensor("q4_k", {256, 2}, 12, 224),
+      gguf_tensor("q5_k", {256}, 13, 512), gguf_tensor("q6_k", {512, 1}, 14, 704),
   };
-  parts.data.resize(206);
+  parts.data.resize(1124);
   for (std::size_t i = 0; i < parts.data.size(); ++i) parts.data[i] = static_cast<char>(i);
   return parts;
 }

@@ -114,6 +114,26 @@ TEST(GgufCorrupt, TensorEntries) {
   expect_refused(with_tensors({gguf_tensor("t", {big}, 0, 0)}, 64), {"\"t\"", "overflows"});
 }
 
+TEST(GgufCorrupt, BlocksOf256AreWholeAndThere) {
+  struct Blocks {
+    std::uint32_t type;
+    const char* name;
+    std::size_t bytes;
+  };
+  for (const Blocks& k :
+       {Blocks{12, "Q4_K", 144}, Blocks{13, "Q5_K", 176}, Blocks{14, "Q6_K", 210}}) {
+    for (const std::uint64_t columns : {128u, 255u, 257u, 384u}) {
+      expect_refused(with_tensors({gguf_tensor("t", {columns, 2}, k.type, 0)}, 4096),
+                     {"\"t\"", std::to_string(columns), k.name, "multiple of 256"});
+    }
+    // Three rows of two blocks.
+    const std::string t = gguf_tensor("t", {512, 3}, k.type, 0);
+    EXPECT_NO_THROW(check_gguf(bytes_of(with_tensors({t}, 6 * k.bytes).bytes()), "x")) << k.name;
+    expect_refused(with_tensors({t}, 6 * k.bytes - 1),
+                   {"\"t\"", std::to_string(6 * k.bytes) + " bytes"});
+  }
+}
+
 TEST(GgufCorrupt, TensorPlaces) {
   expect_refused(with_tensors({gguf_tensor("t", {1}, 0, 8)}, 64), {"\"t\"", "offset 8", "32"});
   expect_refused(with_tensors({gguf_tensor("t", {9}, 0, 32)}, 64), {"\"t\"", "36 bytes"});

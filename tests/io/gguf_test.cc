@@ -96,7 +96,8 @@ TEST(Gguf, TensorsOfEverySupportedType) {
   write_file_atomic(folder / "a.gguf", parts.bytes());
   const GgufFile file(folder / "a.gguf");
   EXPECT_EQ(file.version(), 3u);
-  EXPECT_THAT(file.names(), ElementsAre("f32", "f16", "q4_0", "q8_0", "bf16"));
+  EXPECT_THAT(file.names(),
+              ElementsAre("f32", "f16", "q4_0", "q8_0", "bf16", "q4_k", "q5_k", "q6_k"));
   const auto expect = [&](const std::string& name, DType type, std::vector<std::size_t> shape,
                           std::size_t begin, std::size_t bytes) {
     const TensorView view = file.tensor(name);
@@ -111,6 +112,9 @@ TEST(Gguf, TensorsOfEverySupportedType) {
   expect("q4_0", DType::kQ4_0, {2, 32}, 64, 36);
   expect("q8_0", DType::kQ8_0, {32}, 128, 34);
   expect("bf16", DType::kBF16, {7}, 192, 14);
+  expect("q4_k", DType::kQ4_K, {2, 256}, 224, 2 * 144);
+  expect("q5_k", DType::kQ5_K, {256}, 512, 176);
+  expect("q6_k", DType::kQ6_K, {1, 512}, 704, 2 * 210);
   EXPECT_FALSE(file.contains("f64"));
   expect_input_error([&] { file.tensor("f64"); }, {"a.gguf", "\"f64\""});
 }
