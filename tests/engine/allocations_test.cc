@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
@@ -15,17 +16,36 @@ namespace {
 
 std::atomic<std::size_t> allocations = 0;
 
+void* counted(std::size_t bytes, std::size_t alignment) noexcept {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t size = (bytes / alignment + 1) * alignment;
+  return std::aligned_alloc(alignment, size);
+}
+
 }  // namespace
 
-// The other forms of new and delete, but for the over-aligned ones, end in these. Not inlined:
-// g++ would see free() beside a new of which it does not know that it is malloc().
+// Every form that is paired with a delete here: a sanitizer has forms of its own and wants memory
+// to go the way it came. Arrays end in these, or in a sanitizer's pair. Not inlined: g++ would see
+// free() beside a new of which it does not know that it is malloc().
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  if (void* memory = counted(bytes, alignof(std::max_align_t))) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, alignof(std::max_align_t));
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  if (void* memory = counted(bytes, static_cast<std::size_t>(alignment))) return memory;
   throw std::bad_alloc();
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 namespace laconic::test {
 namespace {
