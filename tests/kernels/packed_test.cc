@@ -266,6 +266,26 @@ TEST(PackedMatrix, SeveralShareOnePieceOfMemory) {
   }
 }
 
+// Also behind an odd number of half lines, whatever lay in memory before.
+TEST(PackedMatrix, WritesEveryByte) {
+  Threads threads(2);
+  for (DType type : kPackedTypes) {
+    for (std::size_t rows : {16u, 48u}) {
+      for (std::size_t units : {0u, 1u, 3u}) {
+        const RandomBlocks source(type, rows, units * block_elements(type), 18);
+        const std::size_t bytes = packed_bytes(source.view);
+        const PackedMemory zeros(bytes), ones(bytes);
+        std::fill_n(zeros.data(), bytes, std::uint8_t{0});
+        std::fill_n(ones.data(), bytes, std::uint8_t{0xff});
+        pack_into(threads, source.view, zeros.data());
+        pack_into(threads, source.view, ones.data());
+        EXPECT_TRUE(std::equal(zeros.data(), zeros.data() + bytes, ones.data()))
+            << dtype_name(type) << " " << rows << " rows, " << units << " units";
+      }
+    }
+  }
+}
+
 TEST(PackedMatrix, TakesHardlyMoreThanTheSource) {
   Threads threads(1);
   for (DType type : kPackedTypes) {
