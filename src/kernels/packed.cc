@@ -60,6 +60,9 @@ PackedView pack_into(Threads& threads, const WeightView& view, std::uint8_t* mem
   const std::size_t blocks = view.cols / kQuantBlock;
   std::uint8_t* weights = memory;
   std::uint8_t* scales = weights + sizes.groups * sizes.group_weights;
+  std::uint8_t* const end_of_scales = scales + sizes.groups * sizes.group_scales;
+  // What rounding up adds is hashed and compared with the rest.
+  std::fill(end_of_scales, memory + packed_bytes(view), std::uint8_t{0});
   const auto* source = reinterpret_cast<const std::uint8_t*>(view.data);
   const std::size_t stride = row_bytes(view.type, view.cols);
   threads.parallel_for(sizes.groups, 4, [&](std::size_t begin, std::size_t end, std::size_t) {

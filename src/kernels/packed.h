@@ -53,7 +53,8 @@ class PackedMemory {
   std::unique_ptr<std::uint8_t, Free> memory_;
 };
 
-// Packs into memory of the caller's, 64-byte aligned. The source may go afterwards.
+// Packs into memory of the caller's, 64-byte aligned, and writes every byte of it: equal sources
+// give equal bytes. The source may go afterwards.
 // PRECONDITION: can_pack(view.type).
 PackedView pack_into(Threads& threads, const WeightView& view,
                      std::uint8_t* memory /* [packed_bytes(view)] */);

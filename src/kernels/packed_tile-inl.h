@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile: kGroups row groups times kX activation rows, and the loops around it.
+// The tile: a group of rows times kX activation rows, and the loops around it.
 //
 // Included inside the namespace of a SIMD target, after packed_dot-inl.h and packed_formats-inl.h.
 
@@ -34,75 +34,62 @@ struct TileRows {
 };
 
 // Adds quads 2i and 2i + 1 of a block to the sums of one part.
-template <class Format, std::size_t i, std::size_t kGroups, std::size_t kX>
-LACONIC_TILE_INLINE void add_pair(const std::uint8_t* const (&blocks)[kGroups],
-                                  const TileRows<kX>& x, std::size_t part,
-                                  IntV (&sum)[kGroups][kX]) {
-  QuadV w0[kGroups];
-  QuadV w1[kGroups];
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    Format::template quads<i>(blocks[g], part, w0[g], w1[g]);
-  }
+template <class Format, std::size_t i, std::size_t kX>
+LACONIC_TILE_INLINE void add_pair(const std::uint8_t* block, const TileRows<kX>& x,
+                                  std::size_t part, IntV (&sum)[kX]) {
+  QuadV w0;
+  QuadV w1;
+  Format::template quads<i>(block, part, w0, w1);
   for (std::size_t t = 0; t < kX; ++t) {
     const std::int8_t* values = x.at(t).values[t % kRowsAbreast] + 8 * i;
     const IntV x0 = broadcast_quad(values);
     const IntV x1 = broadcast_quad(values + 4);
-    for (std::size_t g = 0; g < kGroups; ++g) {
-      sum[g][t] = add_products<Format::kBias>(sum[g][t], w0[g], w1[g], x0, x1);
-    }
+    sum[t] = add_products<Format::kBias>(sum[t], w0, w1, x0, x1);
   }
 }
 
 // One of a block's integer sums (q6_k has one for each half), then its share of the f32 sums.
-template <class Format, std::size_t kSum, std::size_t kGroups, std::size_t kX>
-LACONIC_TILE_INLINE void add_sum(const std::uint8_t* const (&blocks)[kGroups],
-                                 const std::uint8_t* const (&units)[kGroups],
+template <class Format, std::size_t kSum, std::size_t kX>
+LACONIC_TILE_INLINE void add_sum(const std::uint8_t* block, const std::uint8_t* unit,
                                  std::size_t block_of_unit, const TileRows<kX>& x, std::size_t part,
-                                 V (&acc)[kGroups][kX]) {
+                                 V (&acc)[kX]) {
   constexpr bool kOffsets = Format::kBias != 0 && !(kSignedBytes && Format::kBias == 128);
-  IntV sum[kGroups][kX];
+  IntV sum[kX];
   for (std::size_t t = 0; t < kX; ++t) {
-    for (std::size_t g = 0; g < kGroups; ++g) {
-      sum[g][t] = kOffsets ? hn::Set(I32(), Format::offset(x.at(t), t % kRowsAbreast, kSum))
-                           : hn::Zero(I32());
-    }
+    sum[t] = kOffsets ? hn::Set(I32(), Format::offset(x.at(t), t % kRowsAbreast, kSum))
+                      : hn::Zero(I32());
   }
   if constexpr (Format::kSums == 1 || kSum == 0) {
-    add_pair<Format, 0>(blocks, x, part, sum);
-    add_pair<Format, 1>(blocks, x, part, sum);
+    add_pair<Format, 0>(block, x, part, sum);
+    add_pair<Format, 1>(block, x, part, sum);
   }
   if constexpr (Format::kSums == 1 || kSum == 1) {
-    add_pair<Format, 2>(blocks, x, part, sum);
-    add_pair<Format, 3>(blocks, x, part, sum);
+    add_pair<Format, 2>(block, x, part, sum);
+    add_pair<Format, 3>(block, x, part, sum);
   }
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    const V scale = Format::scale(units[g], block_of_unit * Format::kSums + kSum, part);
-    for (std::size_t t = 0; t < kX; ++t) {
-      const V both = hn::Mul(scale, hn::Set(F32(), x.at(t).scales[t % kRowsAbreast]));
-      acc[g][t] = hn::MulAdd(hn::ConvertTo(F32(), sum[g][t]), both, acc[g][t]);
-    }
+  const V scale = Format::scale(unit, block_of_unit * Format::kSums + kSum, part);
+  for (std::size_t t = 0; t < kX; ++t) {
+    const V both = hn::Mul(scale, hn::Set(F32(), x.at(t).scales[t % kRowsAbreast]));
+    acc[t] = hn::MulAdd(hn::ConvertTo(F32(), sum[t]), both, acc[t]);
   }
 }
 
 // Parts [first_part, first_part + kAtOnce) of the lines.
-template <class Format, std::size_t kGroups, std::size_t kX, std::size_t kAtOnce>
-HWY_INLINE void add_block(const std::uint8_t* const (&blocks)[kGroups],
-                          const std::uint8_t* const (&units)[kGroups], std::size_t block_of_unit,
-                          const TileRows<kX>& x, std::size_t first_part,
-                          V (&acc)[kAtOnce][kGroups][kX]) {
+template <class Format, std::size_t kX, std::size_t kAtOnce>
+HWY_INLINE void add_block(const std::uint8_t* block, const std::uint8_t* unit,
+                          std::size_t block_of_unit, const TileRows<kX>& x, std::size_t first_part,
+                          V (&acc)[kAtOnce][kX]) {
   for (std::size_t p = 0; p < kAtOnce; ++p) {
     const std::size_t part = first_part + p;
-    add_sum<Format, 0>(blocks, units, block_of_unit, x, part, acc[p]);
+    add_sum<Format, 0>(block, unit, block_of_unit, x, part, acc[p]);
     if constexpr (Format::kSums == 2) {
-      add_sum<Format, 1>(blocks, units, block_of_unit, x, part, acc[p]);
+      add_sum<Format, 1>(block, unit, block_of_unit, x, part, acc[p]);
     }
     if constexpr (Format::kMinimum) {
-      for (std::size_t g = 0; g < kGroups; ++g) {
-        const V minimum = Format::minimum(units[g], block_of_unit, part);
-        for (std::size_t t = 0; t < kX; ++t) {
-          const V weighted = hn::Set(F32(), x.at(t).weighted_sums[t % kRowsAbreast]);
-          acc[p][g][t] = hn::NegMulAdd(minimum, weighted, acc[p][g][t]);
-        }
+      const V minimum = Format::minimum(unit, block_of_unit, part);
+      for (std::size_t t = 0; t < kX; ++t) {
+        const V weighted = hn::Set(F32(), x.at(t).weighted_sums[t % kRowsAbreast]);
+        acc[p][t] = hn::NegMulAdd(minimum, weighted, acc[p][t]);
       }
     }
   }
@@ -113,25 +100,19 @@ HWY_INLINE void add_block(const std::uint8_t* const (&blocks)[kGroups],
 template <std::size_t kX>
 inline constexpr std::size_t kPartsAtOnce = kX* kParts <= 4 ? kParts : 1;
 
-// Rows of groups [group, group + kGroups), of which the lines' parts from first_part on, times
-// activation rows [first, first + kX). PRECONDITION: first is a multiple of kRowsAbreast.
-template <class Format, std::size_t kGroups, std::size_t kX>
+// Rows of a group, of which the lines' parts from first_part on, times activation rows
+// [first, first + kX). PRECONDITION: first is a multiple of kRowsAbreast.
+template <class Format, std::size_t kX>
 HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::size_t first,
                               std::size_t first_part) {
   constexpr PackedLayout kLayout = packed_layout(Format::kType);
   const std::size_t blocks = a.w.cols / kQuantBlock;
   const std::size_t units = blocks / kLayout.unit_blocks;
-  const std::uint8_t* w[kGroups];
-  const std::uint8_t* s[kGroups];
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    w[g] = a.w.weights + (group + g) * blocks * kLayout.block_bytes;
-    s[g] = a.w.scales + (group + g) * units * kLayout.unit_bytes;
-  }
-  V acc[kPartsAtOnce<kX>][kGroups][kX];
+  const std::uint8_t* w = a.w.weights + group * blocks * kLayout.block_bytes;
+  const std::uint8_t* s = a.w.scales + group * units * kLayout.unit_bytes;
+  V acc[kPartsAtOnce<kX>][kX];
   for (auto& part : acc) {
-    for (auto& row : part) {
-      for (V& sum : row) sum = hn::Zero(F32());
-    }
+    for (V& sum : part) sum = hn::Zero(F32());
   }
   TileRows<kX> x;
   for (std::size_t q = 0; q < x.kQuads; ++q) {
@@ -140,29 +121,25 @@ HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::
   const bool from_memory = first == 0 && first_part == 0;
   for (std::size_t unit = 0; unit < units; ++unit) {
     for (std::size_t b = 0; b < kLayout.unit_blocks; ++b) {
-      for (std::size_t g = 0; from_memory && g < kGroups; ++g) {
-        for (std::size_t line = 0; line < kLayout.block_bytes; line += kLineBytes) {
-          hwy::Prefetch(w[g] + kPackedPrefetchBytes + line);
-        }
+      for (std::size_t line = 0; from_memory && line < kLayout.block_bytes; line += kLineBytes) {
+        hwy::Prefetch(w + kPackedPrefetchBytes + line);
       }
       add_block<Format>(w, s, b, x, first_part, acc);
-      for (std::size_t g = 0; g < kGroups; ++g) w[g] += kLayout.block_bytes;
+      w += kLayout.block_bytes;
       for (const QuantizedBlock*& quad : x.quads) ++quad;
     }
-    for (std::size_t g = 0; g < kGroups; ++g) s[g] += kLayout.unit_bytes;
+    s += kLayout.unit_bytes;
   }
-  for (std::size_t g = 0; g < kGroups; ++g) {
-    for (std::size_t p = 0; p < kPartsAtOnce<kX>; ++p) {
-      const std::size_t out = (group + g) * kPackedRows + (first_part + p) * kLanes;
-      if (out >= a.w.rows) break;
-      const std::size_t count = std::min(kLanes, a.w.rows - out);
-      for (std::size_t t = 0; t < kX; ++t) {
-        float* y = a.y + (first + t) * a.y_stride + out;
-        if (count == kLanes) {
-          hn::StoreU(acc[p][g][t], F32(), y);
-        } else {
-          store_partial(acc[p][g][t], y, count);
-        }
+  for (std::size_t p = 0; p < kPartsAtOnce<kX>; ++p) {
+    const std::size_t out = group * kPackedRows + (first_part + p) * kLanes;
+    if (out >= a.w.rows) break;
+    const std::size_t count = std::min(kLanes, a.w.rows - out);
+    for (std::size_t t = 0; t < kX; ++t) {
+      float* y = a.y + (first + t) * a.y_stride + out;
+      if (count == kLanes) {
+        hn::StoreU(acc[p][t], F32(), y);
+      } else {
+        store_partial(acc[p][t], y, count);
       }
     }
   }
@@ -174,7 +151,7 @@ HWY_INLINE void packed_tiles(const PackedArguments& a, std::size_t begin, std::s
                              std::size_t first) {
   for (std::size_t group = begin; group < end; ++group) {
     for (std::size_t part = 0; part < kParts; part += kPartsAtOnce<kX>) {
-      packed_tile<Format, 1, kX>(a, group, first, part);
+      packed_tile<Format, kX>(a, group, first, part);
     }
   }
 }

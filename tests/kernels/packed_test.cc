@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/k_quants.h"
 #include "packed_testing.h"
 
 namespace laconic {
@@ -128,6 +129,10 @@ TEST(PackedProduct, ThreadsDoNotMatter) {
         Threads threads(count);
         const PackedMatrix again = PackedMatrix::pack(threads, source.view);
         EXPECT_TRUE(same_bits(product(threads, again, x, n), expected)) << dtype_name(type);
+        // A team cuts ranges finer and hands the pieces out in any order.
+        threads.with_team([&] {
+          EXPECT_TRUE(same_bits(product(threads, again, x, n), expected)) << dtype_name(type);
+        });
       }
     }
   }
@@ -175,23 +180,65 @@ TEST(PackedProduct, MatricesOfOneRegionEqualEachAlone) {
   }
 }
 
+// A matrix that holds one number everywhere, and what its fields decode to with scales of 1 and
+// minima of 0.
+struct EqualWeights {
+  DType type;
+  unsigned bits;  // of each weight, as stored
+  int value;
+};
+
+RandomBlocks equal_weights(const EqualWeights& w, std::size_t rows, std::size_t cols) {
+  RandomBlocks source(w.type, rows, cols, 13);
+  // Every field of more than a byte's half holds equal halves, so that one byte says it all.
+  const auto fill = static_cast<std::byte>(
+      w.type == DType::kQ8_0 ? w.bits : (w.bits & 15u) | (w.bits & 15u) << 4);
+  const auto upper = static_cast<std::byte>(w.bits > 15u ? 0xffu : 0u);
+  for (std::size_t at = 0; at < source.bytes.size(); at += block_bytes(w.type)) {
+    std::byte* block = source.bytes.data() + at;
+    std::fill_n(block, block_bytes(w.type), fill);
+    if (w.type == DType::kQ6_K) {
+      std::fill_n(block + kQ6KBitsAt, kKBlock / 4, upper);
+      std::fill_n(block + kQ6KScalesAt, kKBlock / 16, std::byte{1});
+    } else if (w.type == DType::kQ4_K || w.type == DType::kQ5_K) {
+      // Six bits each: scales 0 to 3, minima 0 to 3, then scale 4 + i in the low half of byte i.
+      for (std::size_t i = 0; i < 12; ++i) {
+        block[kKScalesAt + i] = std::byte{i / 4 == 1 ? std::uint8_t{0} : std::uint8_t{1}};
+      }
+      if (w.type == DType::kQ5_K) std::fill_n(block + kQ5KBitsAt, kKBlock / 8, upper);
+    }
+    for (const std::size_t place : test::scale_places(w.type)) {
+      test::set_half(block + place, place == kKMinimumAt ? 0.0f : 1.0f);
+    }
+  }
+  return source;
+}
+
 // The largest sums that a block can have, exactly: nothing saturates.
 TEST(PackedProduct, ExtremeWeightsAreExact) {
+  const EqualWeights extremes[] = {
+      {DType::kQ8_0, 0x80, -128}, {DType::kQ8_0, 0x7f, 127}, {DType::kQ8_0, 0, 0},
+      {DType::kQ8_0, 0xff, -1},   {DType::kQ4_0, 0, -8},     {DType::kQ4_0, 15, 7},
+      {DType::kQ4_K, 0, 0},       {DType::kQ4_K, 15, 15},    {DType::kQ5_K, 0, 0},
+      {DType::kQ5_K, 31, 31},     {DType::kQ6_K, 0, -32},    {DType::kQ6_K, 63, 31}};
   Threads threads(1);
-  for (int sign : {1, -1}) {
-    for (int byte : {-128, 127, 0, -1}) {
-      RandomBlocks source(DType::kQ8_0, 17, 64, 13);
-      for (std::size_t at = 0; at < source.bytes.size(); at += 34) {
-        test::set_half(source.bytes.data() + at, 1.0f);
-        for (std::size_t k = 2; k < 34; ++k) source.bytes[at + k] = static_cast<std::byte>(byte);
+  const std::size_t cols = 512;
+  for (const EqualWeights& extreme : extremes) {
+    const RandomBlocks source = equal_weights(extreme, 17, cols);
+    std::vector<float> stored(cols);
+    dequantize_row(source.view, 16, stored.data());
+    for (float weight : stored) ASSERT_EQ(weight, static_cast<float>(extreme.value));
+    for (int x : {127, -127}) {
+      for (std::size_t n : {1u, 13u}) {
+        const std::vector<float> rows(n * cols, static_cast<float>(x));
+        on_every_target([&] {
+          const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+          for (float y : product(threads, w, rows, n)) {
+            ASSERT_EQ(y, static_cast<float>(static_cast<int>(cols) * x * extreme.value))
+                << dtype_name(extreme.type) << " " << extreme.value << " x " << x;
+          }
+        });
       }
-      const std::vector<float> x(64, static_cast<float>(127 * sign));
-      on_every_target([&] {
-        const PackedMatrix w = PackedMatrix::pack(threads, source.view);
-        for (float y : product(threads, w, x, 1)) {
-          EXPECT_EQ(y, static_cast<float>(64 * 127 * sign * byte));
-        }
-      });
     }
   }
 }
@@ -263,6 +310,26 @@ TEST(PackedMatrix, SeveralShareOnePieceOfMemory) {
     dequantize_packed_row(packed[i], 20, shared.data());
     dequantize_row(sources[i].view, 20, stored.data());
     EXPECT_TRUE(same_bits(shared, stored)) << dtype_name(packed[i].type);
+  }
+}
+
+// Also behind an odd number of half lines, whatever lay in memory before.
+TEST(PackedMatrix, WritesEveryByte) {
+  Threads threads(2);
+  for (DType type : kPackedTypes) {
+    for (std::size_t rows : {16u, 48u}) {
+      for (std::size_t units : {0u, 1u, 3u}) {
+        const RandomBlocks source(type, rows, units * block_elements(type), 18);
+        const std::size_t bytes = packed_bytes(source.view);
+        const PackedMemory zeros(bytes), ones(bytes);
+        std::fill_n(zeros.data(), bytes, std::uint8_t{0});
+        std::fill_n(ones.data(), bytes, std::uint8_t{0xff});
+        pack_into(threads, source.view, zeros.data());
+        pack_into(threads, source.view, ones.data());
+        EXPECT_TRUE(std::equal(zeros.data(), zeros.data() + bytes, ones.data()))
+            << dtype_name(type) << " " << rows << " rows, " << units << " units";
+      }
+    }
   }
 }
 
