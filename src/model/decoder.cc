@@ -84,7 +84,7 @@ void Decoder::Impl::project(Projections wanted, const BatchLayout& batch,
                             const std::vector<float>& in) {
   const std::size_t rows = batch.rows();
   if (any_packed(wanted)) {
-    quantize_rows(threads, in.data(), rows, in.size() / rows, quantized);
+    quantize_rows(threads, in.data(), rows, wanted.begin()->w.cols(), quantized);
     project_packed(wanted, rows);
   }
   for (const Projection& p : wanted) {
