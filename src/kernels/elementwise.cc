@@ -37,6 +37,32 @@ void add_in_place_kernel(float* y, const float* x, std::size_t n) {
   for (; i < n; ++i) y[i] += x[i];
 }
 
+template <bool kBias>
+HWY_INLINE bool add_residual_row(float* x, const float* delta, const float* bias, std::size_t n) {
+  const F32 d;
+  // Zero times what is not finite is NaN, and stays it: one instruction a vector, and no branch.
+  V lost = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    V more = hn::LoadU(d, delta + i);
+    if constexpr (kBias) more = hn::Add(more, hn::LoadU(d, bias + i));
+    const V now = hn::Add(hn::LoadU(d, x + i), more);
+    lost = hn::MulAdd(now, hn::Zero(d), lost);
+    hn::StoreU(now, d, x + i);
+  }
+  bool finite = hn::AllTrue(d, hn::Eq(lost, hn::Zero(d)));
+  for (; i < n; ++i) {
+    x[i] += kBias ? delta[i] + bias[i] : delta[i];
+    finite = finite && std::isfinite(x[i]);
+  }
+  return finite;
+}
+
+bool add_residual_kernel(float* x, const float* delta, const float* bias, std::size_t n) {
+  return bias == nullptr ? add_residual_row<false>(x, delta, bias, n)
+                         : add_residual_row<true>(x, delta, bias, n);
+}
+
 HWY_INLINE V swiglu_vector(V gate, V up) {
   const F32 d;
   const V one = hn::Set(d, 1.0f);
@@ -132,6 +158,7 @@ namespace laconic {
 
 HWY_EXPORT(rms_norm_kernel);
 HWY_EXPORT(add_in_place_kernel);
+HWY_EXPORT(add_residual_kernel);
 HWY_EXPORT(swiglu_kernel);
 HWY_EXPORT(softmax_kernel);
 HWY_EXPORT(rope_kernel);
@@ -143,6 +170,10 @@ void rms_norm(const float* x, const float* weight, float eps, std::size_t n, flo
 
 void add_in_place(float* y, const float* x, std::size_t n) {
   HWY_DYNAMIC_DISPATCH(add_in_place_kernel)(y, x, n);
+}
+
+bool add_residual(float* x, const float* delta, const float* bias, std::size_t n) {
+  return HWY_DYNAMIC_DISPATCH(add_residual_kernel)(x, delta, bias, n);
 }
 
 void swiglu(const float* gate, const float* up, std::size_t n, float* out) {

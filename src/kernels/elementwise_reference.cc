@@ -19,6 +19,11 @@ void add_in_place(float* y, const float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
+bool add_residual(float* x, const float* delta, const float* bias, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] += bias == nullptr ? delta[i] : delta[i] + bias[i];
+  return all_finite(x, n);
+}
+
 void swiglu(const float* gate, const float* up, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) {
     const double g = gate[i];

@@ -82,10 +82,9 @@ HWY_EXPORT(rms_norm_quantize_row_kernel);
 
 namespace {
 
-// Rows that are worth waking a thread for: some tens of microseconds at about a nanosecond for
-// each value.
+// Rows that are worth a second thread: a few microseconds, many times what calling a team costs.
 std::size_t rows_per_thread(std::size_t cols) {
-  return 1 + 16 * 1024 / std::max<std::size_t>(cols, 1);
+  return 1 + 8 * 1024 / std::max<std::size_t>(cols, 1);
 }
 
 }  // namespace
@@ -100,25 +99,23 @@ void QuantizedRows::resize(std::size_t n, std::size_t cols) {
 void quantize_rows(Threads& threads, const float* x, std::size_t n, std::size_t cols,
                    QuantizedRows& out) {
   out.resize(n, cols);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(quantize_row_kernel);
   threads.parallel_for(n, rows_per_thread(cols),
                        [&](std::size_t begin, std::size_t end, std::size_t) {
                          for (std::size_t i = begin; i < end; ++i) {
-                           kernel(x + i * cols, cols, out.blocks_of_row(i), i % kRowsAbreast);
+                           quantize_row(x + i * cols, out, i);
                          }
                        });
 }
 
-void rms_norm_quantize_rows(Threads& threads, const float* x, const float* weight, float eps,
-                            std::size_t n, std::size_t cols, QuantizedRows& out) {
-  out.resize(n, cols);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(rms_norm_quantize_row_kernel);
-  threads.parallel_for(
-      n, rows_per_thread(cols), [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (std::size_t i = begin; i < end; ++i) {
-          kernel(x + i * cols, weight, eps, cols, out.blocks_of_row(i), i % kRowsAbreast);
-        }
-      });
+void quantize_row(const float* x, QuantizedRows& out, std::size_t i) {
+  HWY_DYNAMIC_DISPATCH(quantize_row_kernel)
+  (x, out.cols(), out.blocks_of_row(i), i % kRowsAbreast);
+}
+
+void rms_norm_quantize_row(const float* x, const float* weight, float eps, QuantizedRows& out,
+                           std::size_t i) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_quantize_row_kernel)
+  (x, weight, eps, out.cols(), out.blocks_of_row(i), i % kRowsAbreast);
 }
 
 }  // namespace laconic

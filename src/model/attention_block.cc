@@ -18,6 +18,10 @@ constexpr std::size_t kPromptRowsPerTask = 16;
 // it costs.
 constexpr std::size_t kThreadWork = 128 * 1024;
 
+// KV heads with their queries, and angles, that are worth a second thread: some microseconds.
+constexpr std::size_t kHeadsToPrepare = 16;
+constexpr std::size_t kAngles = 128;
+
 // A head is shared between threads if it is more than this part of what one thread should do: whole
 // heads then leave the last thread at most so much to do alone.
 constexpr std::size_t kTasksPerThread = 8;
@@ -36,18 +40,28 @@ void AttentionBlock::set_positions(const std::vector<std::int32_t>& positions) {
   const std::size_t half = config_.head_dim / 2;
   cos_.resize(positions.size() * half);
   sin_.resize(positions.size() * half);
-  for (std::size_t row = 0; row < positions.size(); ++row) {
-    for (std::size_t i = 0; i < half; ++i) {
-      const double angle = positions[row] * rope_.inverse_frequency[i];
-      cos_[row * half + i] = static_cast<float>(std::cos(angle) * rope_.magnitude);
-      sin_[row * half + i] = static_cast<float>(std::sin(angle) * rope_.magnitude);
-    }
-  }
+  const std::size_t grain = kAngles / std::max<std::size_t>(half, 1) + 1;
+  threads_.parallel_for(
+      positions.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+        for (std::size_t row = begin; row < end; ++row) {
+          for (std::size_t i = 0; i < half; ++i) {
+            const double angle = positions[row] * rope_.inverse_frequency[i];
+            cos_[row * half + i] = static_cast<float>(std::cos(angle) * rope_.magnitude);
+            sin_[row * half + i] = static_cast<float>(std::sin(angle) * rope_.magnitude);
+          }
+        }
+      });
 }
 
 void AttentionBlock::run(std::size_t layer, const LayerWeights& weights, const BatchLayout& batch,
-                         float* q, float* k, const float* v, float* out) {
-  norm_and_rotate(weights, batch.rows(), q, k);
+                         float* q, float* k, float* v, float* out) {
+  const std::size_t heads = batch.rows() * config_.kv_heads;
+  threads_.parallel_for(heads, kHeadsToPrepare,
+                        [&](std::size_t begin, std::size_t end, std::size_t) {
+                          for (std::size_t i = begin; i < end; ++i) {
+                            prepare(weights, i / config_.kv_heads, i % config_.kv_heads, q, k, v);
+                          }
+                        });
   append_rows(layer, batch, k, v);
   for (const PlacedSegment& placed : batch.segments) hand_over_queries(layer, placed, q);
   attend_rows(layer, batch, q, out);
@@ -65,24 +79,28 @@ void AttentionBlock::hand_over_queries(std::size_t layer, const PlacedSegment& p
   }
 }
 
-void AttentionBlock::norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q,
-                                     float* k) {
+void AttentionBlock::prepare(const LayerWeights& weights, std::size_t row, std::size_t kv_head,
+                             float* q, float* k, float* v) const {
   const std::size_t d = config_.head_dim;
-  threads_.parallel_for(rows, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t row = begin; row < end; ++row) {
-      const float* cos = cos_.data() + row * (d / 2);
-      const float* sin = sin_.data() + row * (d / 2);
-      const auto prepare = [&](float* heads, std::size_t count, const std::vector<float>& norm) {
-        for (std::size_t h = 0; h < count; ++h) {
-          float* head = heads + (row * count + h) * d;
-          if (!norm.empty()) rms_norm(head, norm.data(), config_.norm_eps, d, head);
-          rope_in_place(head, cos, sin, d);
-        }
-      };
-      prepare(q, config_.heads, weights.q_norm);
-      prepare(k, config_.kv_heads, weights.k_norm);
-    }
-  });
+  const std::size_t group = config_.heads / config_.kv_heads;
+  const float* cos = cos_.data() + row * (d / 2);
+  const float* sin = sin_.data() + row * (d / 2);
+  const auto add_bias = [&](float* to, const std::vector<float>& bias, std::size_t head) {
+    if (!bias.empty()) add_in_place(to, bias.data() + head * d, d);
+  };
+  const auto norm_and_rotate = [&](float* head, const std::vector<float>& norm) {
+    if (!norm.empty()) rms_norm(head, norm.data(), config_.norm_eps, d, head);
+    rope_in_place(head, cos, sin, d);
+  };
+  for (std::size_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
+    float* query = q + (row * config_.heads + h) * d;
+    add_bias(query, weights.q_bias, h);
+    norm_and_rotate(query, weights.q_norm);
+  }
+  const std::size_t place = (row * config_.kv_heads + kv_head) * d;
+  add_bias(k + place, weights.k_bias, kv_head);
+  norm_and_rotate(k + place, weights.k_norm);
+  add_bias(v + place, weights.v_bias, kv_head);
 }
 
 void AttentionBlock::append_rows(std::size_t layer, const BatchLayout& batch, const float* k,

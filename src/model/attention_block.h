@@ -37,11 +37,11 @@ class AttentionBlock {
   // cos and sin of every row's position; call once per forward pass.
   void set_positions(const std::vector<std::int32_t>& positions);
 
-  // q, k and v are projections; q and k are normed and rotated in place, out may not alias them.
+  // q, k and v are projections; biases are added, q and k normed and rotated in place; out may not
+  // alias them.
   void run(std::size_t layer, const LayerWeights& weights, const BatchLayout& batch,
            float* q /* [rows][heads][head_dim] */, float* k /* [rows][kv_heads][head_dim] */,
-           const float* v /* [rows][kv_heads][head_dim] */,
-           float* out /* [rows][heads][head_dim] */);
+           float* v /* [rows][kv_heads][head_dim] */, float* out /* [rows][heads][head_dim] */);
 
  private:
   // Of one thread; kept, because a decode step has no time to allocate.
@@ -50,7 +50,9 @@ class AttentionBlock {
     std::vector<std::size_t> visible, run_ends;
   };
 
-  void norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q, float* k);
+  // Bias, norm and RoPE of one row's KV head and the query heads that share it.
+  void prepare(const LayerWeights& weights, std::size_t row, std::size_t kv_head, float* q,
+               float* k, float* v) const;
   void append_rows(std::size_t layer, const BatchLayout& batch, const float* k, const float* v);
   void hand_over_queries(std::size_t layer, const PlacedSegment& placed, const float* q);
   void plan_tasks(std::size_t layer, const BatchLayout& batch);

@@ -48,6 +48,36 @@ TEST(Elementwise, AddEqualsTheTwin) {
   });
 }
 
+TEST(Elementwise, AddResidualEqualsTheTwin) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      const std::vector<float> x = random_floats(n, 3), delta = random_floats(n, 4);
+      const std::vector<float> bias = random_floats(n, 5);
+      for (const float* b : {static_cast<const float*>(nullptr), bias.data()}) {
+        std::vector<float> got = x, expected = x;
+        EXPECT_TRUE(add_residual(got.data(), delta.data(), b, n));
+        EXPECT_TRUE(reference::add_residual(expected.data(), delta.data(), b, n));
+        EXPECT_TRUE(test::same_bits(got, expected)) << n;
+      }
+    }
+  });
+}
+
+TEST(Elementwise, AddResidualSeesWhatIsNotFiniteAtEveryPlace) {
+  on_every_target([] {
+    for (std::size_t n : {1u, 16u, 37u}) {
+      for (std::size_t i = 0; i < n; ++i) {
+        for (float bad : {kInfinity, -kInfinity, kNan, 3e38f}) {
+          std::vector<float> x(n, -1.0f), delta(n, 1.0f);
+          x[i] = delta[i] = bad;  // the sum of two large ones is infinite too
+          EXPECT_FALSE(add_residual(x.data(), delta.data(), nullptr, n)) << i << " of " << n;
+          EXPECT_FALSE(reference::add_residual(x.data(), delta.data(), nullptr, n));
+        }
+      }
+    }
+  });
+}
+
 TEST(Elementwise, SwigluEqualsTheTwin) {
   on_every_target([] {
     for (std::size_t n : kSizes) {
