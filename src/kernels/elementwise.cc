@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/exp-inl.h"
 #include "kernels/rms_scale-inl.h"
+#include "kernels/swiglu-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -61,12 +62,6 @@ HWY_INLINE bool add_residual_row(float* x, const float* delta, const float* bias
 bool add_residual_kernel(float* x, const float* delta, const float* bias, std::size_t n) {
   return bias == nullptr ? add_residual_row<false>(x, delta, bias, n)
                          : add_residual_row<true>(x, delta, bias, n);
-}
-
-HWY_INLINE V swiglu_vector(V gate, V up) {
-  const F32 d;
-  const V one = hn::Set(d, 1.0f);
-  return hn::Mul(hn::Div(gate, hn::Add(one, exp_of(hn::Neg(gate)))), up);
 }
 
 void swiglu_kernel(const float* gate, const float* up, std::size_t n, float* out) {

@@ -33,6 +33,9 @@ namespace {
 // Rows of the embedding that are worth a second thread: each is a walk through memory.
 constexpr std::size_t kRowsToLookUp = 4;
 
+// Values of SwiGLU that are worth a second thread.
+constexpr std::size_t kValuesToGate = 1024;
+
 // A norm of the residual stream, and the forms in which the products behind it read it.
 struct Reading {
   Reading() = default;  // nobody reads it
@@ -175,12 +178,14 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
   if (!next_stage(rows, delta.data(), w.o_bias, before_mlp(w))) throw_not_finite(index);
 
   project({{w.gate, gate}, {w.up, up}}, batch, normed);
-  threads.parallel_for(rows, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    const std::size_t offset = begin * config.intermediate;
-    swiglu(gate.data() + offset, up.data() + offset, (end - begin) * config.intermediate,
-           gate.data() + offset);
-  });
-  if (w.down.is_packed()) quantize_rows(threads, gate.data(), rows, w.down.cols(), quantized);
+  if (w.down.is_packed()) {
+    swiglu_quantize_rows(threads, gate.data(), up.data(), rows, w.down.cols(), quantized);
+  } else {
+    threads.parallel_for(
+        gate.size(), kValuesToGate, [&](std::size_t begin, std::size_t end, std::size_t) {
+          swiglu(gate.data() + begin, up.data() + begin, end - begin, gate.data() + begin);
+        });
+  }
   project({{w.down, delta}}, batch, gate);
   if (!next_stage(rows, delta.data(), {}, after_layer(index))) throw_not_finite(index);
 }

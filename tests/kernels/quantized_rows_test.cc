@@ -111,6 +111,28 @@ TEST(QuantizedRows, FusedNormEqualsNormThenQuantise) {
   }
 }
 
+TEST(QuantizedRows, FusedSwigluEqualsSwigluThenQuantise) {
+  for (const std::size_t threads_count : {1u, 3u}) {
+    Threads threads(threads_count);
+    for (const auto& [n, cols] :
+         {std::pair<std::size_t, std::size_t>{0, 64}, {1, 32}, {1, 3072}, {3, 160}, {37, 96}}) {
+      std::vector<float> gate = random_floats(n * cols, 3, 4.0f), up = random_floats(n * cols, 4);
+      if (n > 1) gate[cols + 40] = std::numeric_limits<float>::quiet_NaN();
+      on_every_target([&, n = n, cols = cols] {
+        std::vector<float> product(n * cols);
+        swiglu(gate.data(), up.data(), n * cols, product.data());
+        QuantizedRows fused, apart;
+        threads.with_team([&] {
+          swiglu_quantize_rows(threads, gate.data(), up.data(), n, cols, fused);
+          quantize_rows(threads, product.data(), n, cols, apart);
+        });
+        ASSERT_EQ(fused.rows(), n);
+        for (std::size_t i = 0; i < n; ++i) EXPECT_TRUE(row_equal(fused, apart, i)) << cols;
+      });
+    }
+  }
+}
+
 TEST(QuantizedRows, ScratchIsReusedAtAnySize) {
   Threads threads(1);
   QuantizedRows reused;
