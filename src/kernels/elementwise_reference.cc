@@ -54,4 +54,16 @@ bool all_finite(const float* x, std::size_t n) {
   return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
 }
 
+std::size_t argmax(const float* x, std::size_t n) {
+  return static_cast<std::size_t>(std::max_element(x, x + n) - x);
+}
+
+std::size_t find_at_least(const float* x, std::size_t n, float least, std::int32_t* places) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (x[i] >= least) places[count++] = static_cast<std::int32_t>(i);
+  }
+  return count;
+}
+
 }  // namespace laconic::reference

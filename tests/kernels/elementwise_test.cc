@@ -195,5 +195,44 @@ TEST(Elementwise, AllFiniteSeesEveryPlace) {
   });
 }
 
+TEST(Elementwise, ArgmaxIsTheFirstOfTheLargest) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      if (n == 0) continue;
+      const std::vector<float> random = random_floats(n, 11);
+      EXPECT_EQ(argmax(random.data(), n), reference::argmax(random.data(), n)) << n;
+      // Steps of a half: many equals. And all equal, of either sign of zero.
+      std::vector<float> ties = random;
+      for (float& value : ties) value = std::round(value * 2) / 2;
+      EXPECT_EQ(argmax(ties.data(), n), reference::argmax(ties.data(), n)) << n;
+      std::vector<float> zeros(n, -0.0f);
+      zeros[n / 2] = 0.0f;
+      EXPECT_EQ(argmax(zeros.data(), n), 0u) << n;
+      for (std::size_t first : {std::size_t{0}, n / 2, n - 1}) {
+        std::vector<float> x(n, -kInfinity);
+        x[first] = x[n - 1] = -3.0f;
+        EXPECT_EQ(argmax(x.data(), n), first) << n;
+      }
+      EXPECT_EQ(argmax(std::vector<float>(n, -kInfinity).data(), n), 0u) << n;
+    }
+  });
+}
+
+TEST(Elementwise, FindAtLeastEqualsTheTwin) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      const std::vector<float> x = random_floats(n, 12);
+      for (float least : {-kInfinity, -1.0f, 2.0f, n > 0 ? x[n / 2] : 0.0f, kInfinity}) {
+        std::vector<std::int32_t> got(n, -1), expected(n, -1);
+        const std::size_t count = find_at_least(x.data(), n, least, got.data());
+        ASSERT_EQ(count, reference::find_at_least(x.data(), n, least, expected.data()));
+        got.resize(count);
+        expected.resize(count);
+        EXPECT_EQ(got, expected) << n << " from " << least;
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace laconic
