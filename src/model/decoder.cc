@@ -34,6 +34,9 @@ namespace {
 // Rows of the embedding that are worth a second thread: each is a walk through memory.
 constexpr std::size_t kRowsToLookUp = 4;
 
+// Rows of the final norm that are.
+constexpr std::size_t kRowsToNorm = 4;
+
 // Values of SwiGLU that are worth a second thread.
 constexpr std::size_t kValuesToGate = 1024;
 
@@ -198,16 +201,28 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
 // a prompt's last row gives the same logits however the prompt was cut.
 void Decoder::Impl::project_logits(const BatchLayout& batch) {
   const std::size_t rows = batch.logit_rows.size();
-  normed.resize(rows * config.hidden);
-  for (std::size_t i = 0; i < rows; ++i) {
-    rms_norm(x.data() + batch.logit_rows[i] * config.hidden, weights.final_norm.data(),
-             config.norm_eps, config.hidden, normed.data() + i * config.hidden);
-  }
   logits.resize(rows * config.vocab);
-  if (rows > 0 && weights.head.is_packed()) {
-    quantize_rows(threads, normed.data(), rows, config.hidden, quantized);
+  if (rows == 0) return;
+  const bool packed = weights.head.is_packed();
+  if (packed) {
+    quantized.resize(rows, config.hidden);
+  } else {
+    normed.resize(rows * config.hidden);
+  }
+  threads.parallel_for(rows, kRowsToNorm, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const float* row = x.data() + batch.logit_rows[i] * config.hidden;
+      const float* norm = weights.final_norm.data();
+      if (packed) {
+        rms_norm_quantize_row(row, norm, config.norm_eps, quantized, i);
+      } else {
+        rms_norm(row, norm, config.norm_eps, config.hidden, normed.data() + i * config.hidden);
+      }
+    }
+  });
+  if (packed) {
     project_packed({{weights.head, logits}}, rows);
-  } else if (rows > 0) {
+  } else {
     linear_decode(threads, weights.head.stored(), normed.data(), rows, logits.data());
   }
   std::atomic<bool> finite = true;
