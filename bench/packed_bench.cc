@@ -15,6 +15,7 @@
 #include "kernels/k_quants.h"
 #include "kernels/packed.h"
 #include "kernels/quantized_rows.h"
+#include "kernels/residual.h"
 #include "kernels_bench.h"
 
 namespace laconic::bench {
@@ -91,12 +92,19 @@ void packed(benchmark::State& state, Machine& machine, DType type, const Shape& 
 }
 
 void quantize_activations(benchmark::State& state, Machine& machine, std::size_t n,
-                          std::size_t cols, bool norm) {
-  const std::vector<float> x = random_floats(n * cols), weight = random_floats(cols);
+                          std::size_t cols, bool stage) {
+  std::vector<float> x = random_floats(n * cols);
+  const std::vector<float> weight = random_floats(cols), delta(n * cols);
   QuantizedRows rows;
   for (auto _ : state) {
-    if (norm) {
-      rms_norm_quantize_rows(machine.threads, x.data(), weight.data(), 1e-6f, n, cols, rows);
+    if (stage) {
+      benchmark::DoNotOptimize(run_stage(machine.threads, {.x = x.data(),
+                                                           .n = n,
+                                                           .cols = cols,
+                                                           .delta = delta.data(),
+                                                           .norm = weight.data(),
+                                                           .eps = 1e-6f,
+                                                           .quantized = &rows}));
     } else {
       quantize_rows(machine.threads, x.data(), n, cols, rows);
     }
@@ -127,7 +135,7 @@ void register_packed(Machine& machine) {
   for (std::size_t n : {1u, 512u}) {
     add(fmt::format("packed/quantize_rows/{}x1024", n),
         [=, &machine](benchmark::State& s) { quantize_activations(s, machine, n, 1024, false); });
-    add(fmt::format("packed/rms_norm_quantize_rows/{}x1024", n),
+    add(fmt::format("packed/residual_stage/{}x1024", n),
         [=, &machine](benchmark::State& s) { quantize_activations(s, machine, n, 1024, true); });
   }
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mix.h"
+#include "kernels/elementwise.h"
 
 namespace laconic {
 namespace {
@@ -44,12 +45,11 @@ std::int32_t Sampler::next(std::span<const float> logits, std::span<const std::i
     penalise(logits, history);
     logits = adjusted_;
   }
-  if (options_.temperature == 0.0) {
-    return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) -
-                                     logits.begin());
-  }
-  collect(logits);
+  const std::size_t top = argmax(logits.data(), logits.size());
+  if (options_.temperature == 0.0) return static_cast<std::int32_t>(top);
+  collect(logits, logits[top]);
   if (options_.top_k > 0 && options_.top_k < candidates_.size()) keep_top_k();
+  weigh(logits[top]);
   if (options_.top_p < 1.0) keep_top_p();
   return draw(history.size());
 }
@@ -72,18 +72,25 @@ void Sampler::penalise(std::span<const float> logits, std::span<const std::int32
 
 // Tokens that can be drawn at all, by id. min-p goes first: like top-k and top-p it keeps the best
 // ones, so their order does not matter but for top-p's sum, which is taken over what min-p left.
-void Sampler::collect(std::span<const float> logits) {
+void Sampler::collect(std::span<const float> logits, float best) {
   // Below this share of the best one's probability a token is never drawn in practice, and a whole
   // vocabulary of them weighs less than a double can tell.
   constexpr double kNegligible = 1e-20;
-  const double best = *std::max_element(logits.begin(), logits.end());
   const double share = std::max(options_.min_p, kNegligible);
-  const auto threshold = static_cast<float>(best + std::log(share) * options_.temperature);
+  const auto threshold =
+      static_cast<float>(static_cast<double>(best) + std::log(share) * options_.temperature);
+  places_.resize(logits.size());
+  const std::size_t count = find_at_least(logits.data(), logits.size(), threshold, places_.data());
   candidates_.clear();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] < threshold) continue;
-    candidates_.push_back({static_cast<std::int32_t>(i), logits[i],
-                           std::exp((logits[i] - best) / options_.temperature)});
+  for (const std::int32_t id : std::span(places_).first(count)) {
+    candidates_.push_back({id, logits[static_cast<std::size_t>(id)], 0.0});
+  }
+}
+
+// After top-k, which asks for the order alone: a vocabulary of exponentials takes a millisecond.
+void Sampler::weigh(float best) {
+  for (Candidate& c : candidates_) {
+    c.probability = std::exp((c.logit - static_cast<double>(best)) / options_.temperature);
   }
 }
 

@@ -32,7 +32,8 @@ class Sampler {
   };
 
   void penalise(std::span<const float> logits, std::span<const std::int32_t> history);
-  void collect(std::span<const float> logits);
+  void collect(std::span<const float> logits, float best);
+  void weigh(float best);
   void keep_top_k();
   void keep_top_p();
   std::int32_t draw(std::size_t place) const;
@@ -40,6 +41,7 @@ class Sampler {
   SamplingOptions options_;
   std::vector<float> adjusted_;
   std::vector<std::int32_t> penalised_;
+  std::vector<std::int32_t> places_;
   std::vector<Candidate> candidates_;
 };
 

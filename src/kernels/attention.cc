@@ -49,8 +49,9 @@ HWY_INLINE void attend_pages(const HeadRowsView& kv, std::size_t begin, std::siz
     const std::byte* const* here = kv.pages + first / kPageRows;
     page.keys = reinterpret_cast<const std::uint8_t*>(*here);
     page.values = page.keys + kv.value_rows * stored_bytes<Format>(kv.head_dim);
+    // Behind `end` too: the same thread mostly goes on there.
     page.next =
-        first + kPageRows < end ? reinterpret_cast<const std::uint8_t*>(here[1]) : page.keys;
+        first + kPageRows < kv.rows ? reinterpret_cast<const std::uint8_t*>(here[1]) : page.keys;
     page.first = first;
     for (std::size_t i = 0; i < a.queries;) {
       page.count = rows_in_page(std::min(a.visible[i], end), first);

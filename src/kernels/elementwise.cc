@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/exp-inl.h"
 #include "kernels/rms_scale-inl.h"
+#include "kernels/swiglu-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -37,10 +38,30 @@ void add_in_place_kernel(float* y, const float* x, std::size_t n) {
   for (; i < n; ++i) y[i] += x[i];
 }
 
-HWY_INLINE V swiglu_vector(V gate, V up) {
+template <bool kBias>
+HWY_INLINE bool add_residual_row(float* x, const float* delta, const float* bias, std::size_t n) {
   const F32 d;
-  const V one = hn::Set(d, 1.0f);
-  return hn::Mul(hn::Div(gate, hn::Add(one, exp_of(hn::Neg(gate)))), up);
+  // Zero times what is not finite is NaN, and stays it: one instruction a vector, and no branch.
+  V lost = hn::Zero(d);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    V more = hn::LoadU(d, delta + i);
+    if constexpr (kBias) more = hn::Add(more, hn::LoadU(d, bias + i));
+    const V now = hn::Add(hn::LoadU(d, x + i), more);
+    lost = hn::MulAdd(now, hn::Zero(d), lost);
+    hn::StoreU(now, d, x + i);
+  }
+  bool finite = hn::AllTrue(d, hn::Eq(lost, hn::Zero(d)));
+  for (; i < n; ++i) {
+    x[i] += kBias ? delta[i] + bias[i] : delta[i];
+    finite = finite && std::isfinite(x[i]);
+  }
+  return finite;
+}
+
+bool add_residual_kernel(float* x, const float* delta, const float* bias, std::size_t n) {
+  return bias == nullptr ? add_residual_row<false>(x, delta, bias, n)
+                         : add_residual_row<true>(x, delta, bias, n);
 }
 
 void swiglu_kernel(const float* gate, const float* up, std::size_t n, float* out) {
@@ -123,6 +144,50 @@ bool all_finite_kernel(const float* x, std::size_t n) {
   return true;
 }
 
+float largest_of(const float* x, std::size_t n) {
+  const F32 d;
+  // Four chains: one would wait for each maximum in turn.
+  V top[4];
+  std::fill_n(top, 4, hn::Set(d, x[0]));
+  std::size_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    for (std::size_t c = 0; c < 4; ++c) top[c] = hn::Max(top[c], hn::LoadU(d, x + i + c * kLanes));
+  }
+  float largest = max_of_lanes(hn::Max(hn::Max(top[0], top[1]), hn::Max(top[2], top[3])));
+  for (; i < n; ++i) largest = std::max(largest, x[i]);
+  return largest;
+}
+
+std::size_t argmax_kernel(const float* x, std::size_t n) {
+  const F32 d;
+  const float largest = largest_of(x, n);
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const auto at = hn::FindFirstTrue(d, hn::Eq(hn::LoadU(d, x + i), hn::Set(d, largest)));
+    if (at >= 0) return i + static_cast<std::size_t>(at);
+  }
+  while (x[i] != largest) ++i;
+  return i;
+}
+
+// Of a vocabulary few values are wanted or nearly all; vectors without any are passed over.
+std::size_t find_at_least_kernel(const float* x, std::size_t n, float least, std::int32_t* places) {
+  const F32 d;
+  std::size_t count = 0;
+  const auto look = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t i = begin; i < end; ++i) {
+      places[count] = static_cast<std::int32_t>(i);
+      count += x[i] >= least ? 1 : 0;
+    }
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    if (!hn::AllFalse(d, hn::Ge(hn::LoadU(d, x + i), hn::Set(d, least)))) look(i, i + kLanes);
+  }
+  look(i, n);
+  return count;
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace laconic
 HWY_AFTER_NAMESPACE();
@@ -132,10 +197,13 @@ namespace laconic {
 
 HWY_EXPORT(rms_norm_kernel);
 HWY_EXPORT(add_in_place_kernel);
+HWY_EXPORT(add_residual_kernel);
 HWY_EXPORT(swiglu_kernel);
 HWY_EXPORT(softmax_kernel);
 HWY_EXPORT(rope_kernel);
 HWY_EXPORT(all_finite_kernel);
+HWY_EXPORT(argmax_kernel);
+HWY_EXPORT(find_at_least_kernel);
 
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* y) {
   HWY_DYNAMIC_DISPATCH(rms_norm_kernel)(x, weight, eps, n, y);
@@ -143,6 +211,10 @@ void rms_norm(const float* x, const float* weight, float eps, std::size_t n, flo
 
 void add_in_place(float* y, const float* x, std::size_t n) {
   HWY_DYNAMIC_DISPATCH(add_in_place_kernel)(y, x, n);
+}
+
+bool add_residual(float* x, const float* delta, const float* bias, std::size_t n) {
+  return HWY_DYNAMIC_DISPATCH(add_residual_kernel)(x, delta, bias, n);
 }
 
 void swiglu(const float* gate, const float* up, std::size_t n, float* out) {
@@ -159,6 +231,14 @@ void rope_in_place(float* head, const float* cos, const float* sin, std::size_t 
 
 bool all_finite(const float* x, std::size_t n) {
   return HWY_DYNAMIC_DISPATCH(all_finite_kernel)(x, n);
+}
+
+std::size_t argmax(const float* x, std::size_t n) {
+  return HWY_DYNAMIC_DISPATCH(argmax_kernel)(x, n);
+}
+
+std::size_t find_at_least(const float* x, std::size_t n, float least, std::int32_t* places) {
+  return HWY_DYNAMIC_DISPATCH(find_at_least_kernel)(x, n, least, places);
 }
 
 }  // namespace laconic

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace laconic {
 
@@ -11,6 +12,10 @@ void rms_norm(const float* x /* [n] */, const float* weight /* [n] */, float eps
               float* y /* [n] */);
 
 void add_in_place(float* y /* [n] */, const float* x /* [n] */, std::size_t n);
+
+// x += delta + bias, and whether all of x is finite then. No bias if it is null.
+bool add_residual(float* x /* [n] */, const float* delta /* [n] */, const float* bias /* [n] */,
+                  std::size_t n);
 
 // out = silu(gate) * up. out may be gate.
 void swiglu(const float* gate /* [n] */, const float* up /* [n] */, std::size_t n, float* out);
@@ -25,13 +30,23 @@ void rope_in_place(float* head /* [d] */, const float* cos /* [d/2] */,
 // Whether all n values are finite.
 bool all_finite(const float* x /* [n] */, std::size_t n);
 
+// Where the largest value is, the first of equals. PRECONDITIONS: n > 0, and no value is NaN.
+std::size_t argmax(const float* x /* [n] */, std::size_t n);
+
+// Where the values are that are at least `least`, ascending; returns how many.
+std::size_t find_at_least(const float* x /* [n] */, std::size_t n, float least,
+                          std::int32_t* places /* [n] */);
+
 namespace reference {
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* y);
 void add_in_place(float* y, const float* x, std::size_t n);
+bool add_residual(float* x, const float* delta, const float* bias, std::size_t n);
 void swiglu(const float* gate, const float* up, std::size_t n, float* out);
 void softmax_in_place(float* x, std::size_t n);
 void rope_in_place(float* head, const float* cos, const float* sin, std::size_t d);
 bool all_finite(const float* x, std::size_t n);
+std::size_t argmax(const float* x, std::size_t n);
+std::size_t find_at_least(const float* x, std::size_t n, float least, std::int32_t* places);
 }  // namespace reference
 
 }  // namespace laconic

@@ -19,6 +19,11 @@ void add_in_place(float* y, const float* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
+bool add_residual(float* x, const float* delta, const float* bias, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) x[i] += bias == nullptr ? delta[i] : delta[i] + bias[i];
+  return all_finite(x, n);
+}
+
 void swiglu(const float* gate, const float* up, std::size_t n, float* out) {
   for (std::size_t i = 0; i < n; ++i) {
     const double g = gate[i];
@@ -47,6 +52,18 @@ void rope_in_place(float* head, const float* cos, const float* sin, std::size_t 
 
 bool all_finite(const float* x, std::size_t n) {
   return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
+}
+
+std::size_t argmax(const float* x, std::size_t n) {
+  return static_cast<std::size_t>(std::max_element(x, x + n) - x);
+}
+
+std::size_t find_at_least(const float* x, std::size_t n, float least, std::int32_t* places) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (x[i] >= least) places[count++] = static_cast<std::int32_t>(i);
+  }
+  return count;
 }
 
 }  // namespace laconic::reference

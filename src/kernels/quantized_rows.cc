@@ -11,6 +11,7 @@
 // Before the per-target headers.
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "kernels/rms_scale-inl.h"
+#include "kernels/swiglu-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -70,6 +71,19 @@ void rms_norm_quantize_row_kernel(const float* x, const float* weight, float eps
   }
 }
 
+void swiglu_quantize_kernel(const float* gate, const float* up, std::size_t blocks,
+                            QuantizedBlock* out, std::size_t row) {
+  const F32 d;
+  V block[kBlockVectors];
+  for (std::size_t b = 0; b < blocks; ++b) {
+    for (std::size_t v = 0; v < kBlockVectors; ++v) {
+      const std::size_t at = b * kQuantBlock + v * kLanes;
+      block[v] = swiglu_vector(hn::LoadU(d, gate + at), hn::LoadU(d, up + at));
+    }
+    quantize_block(block, out[b], row);
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace laconic
 HWY_AFTER_NAMESPACE();
@@ -79,14 +93,18 @@ namespace laconic {
 
 HWY_EXPORT(quantize_row_kernel);
 HWY_EXPORT(rms_norm_quantize_row_kernel);
+HWY_EXPORT(swiglu_quantize_kernel);
 
 namespace {
 
-// Rows that are worth waking a thread for: some tens of microseconds at about a nanosecond for
-// each value.
+// Rows that are worth a second thread: a few microseconds, many times what calling a team costs.
 std::size_t rows_per_thread(std::size_t cols) {
-  return 1 + 16 * 1024 / std::max<std::size_t>(cols, 1);
+  return 1 + 8 * 1024 / std::max<std::size_t>(cols, 1);
 }
+
+// Blocks of SwiGLU that are worth a second thread: a quarter of a microsecond, of which the least
+// batch has several.
+constexpr std::size_t kSwigluBlocks = 16;
 
 }  // namespace
 
@@ -100,23 +118,40 @@ void QuantizedRows::resize(std::size_t n, std::size_t cols) {
 void quantize_rows(Threads& threads, const float* x, std::size_t n, std::size_t cols,
                    QuantizedRows& out) {
   out.resize(n, cols);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(quantize_row_kernel);
   threads.parallel_for(n, rows_per_thread(cols),
                        [&](std::size_t begin, std::size_t end, std::size_t) {
                          for (std::size_t i = begin; i < end; ++i) {
-                           kernel(x + i * cols, cols, out.blocks_of_row(i), i % kRowsAbreast);
+                           quantize_row(x + i * cols, out, i);
                          }
                        });
 }
 
-void rms_norm_quantize_rows(Threads& threads, const float* x, const float* weight, float eps,
-                            std::size_t n, std::size_t cols, QuantizedRows& out) {
+void quantize_row(const float* x, QuantizedRows& out, std::size_t i) {
+  HWY_DYNAMIC_DISPATCH(quantize_row_kernel)
+  (x, out.cols(), out.blocks_of_row(i), i % kRowsAbreast);
+}
+
+void rms_norm_quantize_row(const float* x, const float* weight, float eps, QuantizedRows& out,
+                           std::size_t i) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_quantize_row_kernel)
+  (x, weight, eps, out.cols(), out.blocks_of_row(i), i % kRowsAbreast);
+}
+
+void swiglu_quantize_rows(Threads& threads, const float* gate, const float* up, std::size_t n,
+                          std::size_t cols, QuantizedRows& out) {
   out.resize(n, cols);
-  const auto kernel = HWY_DYNAMIC_DISPATCH(rms_norm_quantize_row_kernel);
+  const std::size_t in_row = cols / kQuantBlock;
+  const auto kernel = HWY_DYNAMIC_DISPATCH(swiglu_quantize_kernel);
+  // All blocks of all rows in one line, cut anywhere.
   threads.parallel_for(
-      n, rows_per_thread(cols), [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (std::size_t i = begin; i < end; ++i) {
-          kernel(x + i * cols, weight, eps, cols, out.blocks_of_row(i), i % kRowsAbreast);
+      n * in_row, kSwigluBlocks, [&](std::size_t begin, std::size_t end, std::size_t) {
+        for (std::size_t block = begin; block < end;) {
+          const std::size_t row = block / in_row;
+          const std::size_t first = block % in_row;
+          const std::size_t count = std::min(in_row - first, end - block);
+          const std::size_t at = block * kQuantBlock;
+          kernel(gate + at, up + at, count, out.blocks_of_row(row) + first, row % kRowsAbreast);
+          block += count;
         }
       });
 }

@@ -69,10 +69,18 @@ class QuantizedRows {
 void quantize_rows(Threads& threads, const float* x /* [n][cols] */, std::size_t n,
                    std::size_t cols, QuantizedRows& out);
 
-// The same of rms_norm(x, weight, eps), bit for bit, without writing the normed rows.
-void rms_norm_quantize_rows(Threads& threads, const float* x /* [n][cols] */,
-                            const float* weight /* [cols] */, float eps, std::size_t n,
-                            std::size_t cols, QuantizedRows& out);
+// Row i of out alone, which has been resized to hold it.
+void quantize_row(const float* x /* [cols] */, QuantizedRows& out, std::size_t i);
+
+// The same of rms_norm(x, weight, eps), bit for bit, without writing the normed row.
+void rms_norm_quantize_row(const float* x /* [cols] */, const float* weight /* [cols] */, float eps,
+                           QuantizedRows& out, std::size_t i);
+
+// The same of swiglu(gate, up), bit for bit, without writing its rows. Threads share columns where
+// there are few rows.
+void swiglu_quantize_rows(Threads& threads, const float* gate /* [n][cols] */,
+                          const float* up /* [n][cols] */, std::size_t n, std::size_t cols,
+                          QuantizedRows& out);
 
 namespace reference {
 void quantize_rows(const float* x, std::size_t n, std::size_t cols, QuantizedRows& out);

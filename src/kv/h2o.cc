@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "kernels/received.h"
 #include "kv/scores.h"
 
 namespace laconic {
@@ -15,16 +16,14 @@ void add_received(std::vector<float>& sums, const float* weights, std::size_t ro
   sums.resize(rows);
   const bool largest = options.aggregation == KvAggregation::kMax;
   const bool mean = options.aggregation == KvAggregation::kMean;
-  const float share = mean ? 1.0f / static_cast<float>(group) : 1.0f;
-  const auto decay = static_cast<float>(options.decay);
-  for (std::size_t row = 0; row < rows; ++row) {
-    float now = 0;
-    for (std::size_t g = 0; g < group; ++g) {
-      const float weight = weights[g * stride + row];
-      now = largest ? std::max(now, weight) : now + weight;
-    }
-    sums[row] = decay * sums[row] + share * now;
-  }
+  add_received_weights({.weights = weights,
+                        .rows = rows,
+                        .group = group,
+                        .stride = stride,
+                        .of_group = largest ? GroupWeight::kLargest : GroupWeight::kSum,
+                        .decay = static_cast<float>(options.decay),
+                        .share = mean ? 1.0f / static_cast<float>(group) : 1.0f},
+                       sums.data());
 }
 
 std::size_t recent_candidates(const Trigger& trigger, const Regions& regions,

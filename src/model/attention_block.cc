@@ -14,15 +14,9 @@ namespace {
 // 32 to 128 queries per visit of a page, so that each K/V row is read from memory once for them.
 constexpr std::size_t kPromptRowsPerTask = 16;
 
-// Multiply-adds that are worth a second thread: some ten microseconds, against the few that waking
-// it costs.
-constexpr std::size_t kThreadWork = 128 * 1024;
-
 // A head is shared between threads if it is more than this part of what one thread should do: whole
 // heads then leave the last thread at most so much to do alone.
 constexpr std::size_t kTasksPerThread = 8;
-
-bool is_prompt(const PlacedSegment& placed) { return placed.segment->kind == RowKind::kPrompt; }
 
 }  // namespace
 
@@ -32,171 +26,114 @@ AttentionBlock::AttentionBlock(const ModelConfig& config, Threads& threads)
       rope_(rope_table(config.rope, config.head_dim)),
       scratch_(threads.size()) {}
 
-void AttentionBlock::set_positions(const std::vector<std::int32_t>& positions) {
-  const std::size_t half = config_.head_dim / 2;
-  cos_.resize(positions.size() * half);
-  sin_.resize(positions.size() * half);
-  for (std::size_t row = 0; row < positions.size(); ++row) {
-    for (std::size_t i = 0; i < half; ++i) {
-      const double angle = positions[row] * rope_.inverse_frequency[i];
-      cos_[row * half + i] = static_cast<float>(std::cos(angle) * rope_.magnitude);
-      sin_[row * half + i] = static_cast<float>(std::sin(angle) * rope_.magnitude);
-    }
-  }
-}
-
 void AttentionBlock::run(std::size_t layer, const LayerWeights& weights, const BatchLayout& batch,
-                         float* q, float* k, const float* v, float* out) {
-  norm_and_rotate(weights, batch.rows(), q, k);
-  append_rows(layer, batch, k, v);
-  for (const PlacedSegment& placed : batch.segments) hand_over_queries(layer, placed, q);
-  attend_rows(layer, batch, q, out);
+                         float* q, float* k, float* v, float* out) {
+  const Call call{layer, weights, batch, q, k, v, out};
+  prepare_prompts(call);
+  plan_tasks(call);
+  run_tasks(call);
+  attend_shared(call);
+  for (const PlacedSegment& placed : batch.segments) hand_over_queries(call, placed);
 }
 
-void AttentionBlock::hand_over_queries(std::size_t layer, const PlacedSegment& placed,
-                                       const float* q) {
-  SequenceCache& cache = *placed.segment->cache;
-  if (!cache.wants_queries(is_prompt(placed))) return;
-  for (std::size_t i = placed.rows() - std::min(placed.rows(), cache.query_room());
-       i < placed.rows(); ++i) {
-    const std::size_t row = placed.first_row + i;
-    cache.observe_queries(layer, placed.first_position + static_cast<std::int32_t>(i),
-                          q + row * config_.heads * config_.head_dim);
-  }
-}
-
-void AttentionBlock::norm_and_rotate(const LayerWeights& weights, std::size_t rows, float* q,
-                                     float* k) {
-  const std::size_t d = config_.head_dim;
-  threads_.parallel_for(rows, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t row = begin; row < end; ++row) {
-      const float* cos = cos_.data() + row * (d / 2);
-      const float* sin = sin_.data() + row * (d / 2);
-      const auto prepare = [&](float* heads, std::size_t count, const std::vector<float>& norm) {
-        for (std::size_t h = 0; h < count; ++h) {
-          float* head = heads + (row * count + h) * d;
-          if (!norm.empty()) rms_norm(head, norm.data(), config_.norm_eps, d, head);
-          rope_in_place(head, cos, sin, d);
-        }
-      };
-      prepare(q, config_.heads, weights.q_norm);
-      prepare(k, config_.kv_heads, weights.k_norm);
-    }
-  });
-}
-
-void AttentionBlock::append_rows(std::size_t layer, const BatchLayout& batch, const float* k,
-                                 const float* v) {
-  const std::size_t d = config_.head_dim;
-  const std::size_t kv_heads = config_.kv_heads;
-  const std::size_t tasks = batch.segments.size() * kv_heads;
-  // One decode row is a microsecond's work: only larger batches are worth a second thread.
-  const std::size_t grain =
-      std::max<std::size_t>(1, 64 * tasks / std::max<std::size_t>(1, batch.rows() * kv_heads));
-  threads_.parallel_for(tasks, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t task = begin; task < end; ++task) {
-      const PlacedSegment& placed = batch.segments[task / kv_heads];
-      const std::size_t kv_head = task % kv_heads;
-      HeadCache& head = placed.segment->cache->head(layer, kv_head);
-      for (std::size_t i = 0; i < placed.rows(); ++i) {
-        const std::size_t row = placed.first_row + i;
-        head.append(batch.positions[row], k + (row * kv_heads + kv_head) * d,
-                    v + (row * kv_heads + kv_head) * d);
-      }
-    }
-  });
-}
-
-void AttentionBlock::plan_tasks(std::size_t layer, const BatchLayout& batch) {
+// Rows of prompts are appended by now, those of tokens will be by their tasks.
+void AttentionBlock::plan_tasks(const Call& call) {
   tasks_.clear();
-  for (const PlacedSegment& placed : batch.segments) {
+  std::size_t all = 0;  // rows that queries visit
+  for (const PlacedSegment& placed : call.batch.segments) {
     const SequenceCache& cache = *placed.segment->cache;
     for (std::size_t h = 0; h < config_.kv_heads; ++h) {
+      const std::size_t held = cache.head(call.layer, h).size() + (placed.is_prompt() ? 0 : 1);
       // Sums of weights are added up row by row, whatever the chunks: one task then does all rows.
-      const bool in_order = cache.wants_attention(is_prompt(placed), layer, h);
+      const bool in_order = cache.wants_attention(placed.is_prompt(), call.layer, h);
       const std::size_t step = in_order ? placed.rows() : kPromptRowsPerTask;
       for (std::size_t begin = 0; begin < placed.rows(); begin += step) {
-        tasks_.push_back({&placed, h, begin, std::min(step, placed.rows() - begin), in_order});
+        const std::size_t count = std::min(step, placed.rows() - begin);
+        tasks_.push_back({&placed, h, begin, count, held, in_order});
+        all += count * held;
       }
     }
   }
+  for (AttentionTask& task : tasks_) {
+    task.shared = threads_.size() > 1 && !task.in_order && task.count == 1 &&
+                  parts_of(task.held) > 1 && task.held * kTasksPerThread * threads_.size() > all;
+  }
 }
 
-void AttentionBlock::share_long_heads(std::size_t layer) {
-  shared_.clear();
-  if (threads_.size() == 1) return;
-  const auto rows_of = [&](const AttentionTask& task) {
-    return task.segment->segment->cache->head(layer, task.kv_head).size();
-  };
-  std::size_t all = 0;  // rows that queries visit
-  for (const AttentionTask& task : tasks_) all += task.count * rows_of(task);
+// In multiply-adds, from above.
+std::size_t AttentionBlock::work_of(const AttentionTask& task) const {
   const std::size_t group = config_.heads / config_.kv_heads;
-  const std::size_t floats = attend_part_floats(group, config_.head_dim);
-  std::size_t sums = 0;
-  std::swap(tasks_, whole_);
-  tasks_.clear();
-  for (AttentionTask task : whole_) {
-    const std::size_t rows = rows_of(task);
-    const std::size_t parts = parts_of(rows);
-    if (task.in_order || task.count > 1 || parts == 1 ||
-        rows * kTasksPerThread * threads_.size() <= all) {
-      tasks_.push_back(task);
-      continue;
-    }
-    shared_.push_back({task.segment->first_row + task.begin, task.kv_head, sums, parts});
-    for (task.part = 0; task.part < parts; ++task.part, sums += floats) {
-      task.sums = sums;
-      tasks_.push_back(task);
-    }
-  }
-  if (sums_.size() < sums) sums_.resize(sums);
+  const std::size_t preparing = task.segment->is_prompt() ? 0 : (group + 2) * kPrepareWork;
+  const std::size_t attending = task.shared ? 0 : 2 * task.count * group * task.held;
+  return (preparing + attending) * config_.head_dim;
 }
 
-void AttentionBlock::attend_rows(std::size_t layer, const BatchLayout& batch, const float* q,
-                                 float* out) {
-  plan_tasks(layer, batch);
-  share_long_heads(layer);
-  std::size_t work = 0;  // multiply-adds of all tasks, from above
-  for (const AttentionTask& task : tasks_) {
-    const std::size_t held = task.segment->segment->cache->head(layer, task.kv_head).size();
-    const std::size_t rows = task.sums == AttentionTask::kNone ? held : std::min(held, kPartRows);
-    work += task.count * config_.heads / config_.kv_heads * rows * config_.head_dim * 2;
-  }
-  const std::size_t grain = kThreadWork * tasks_.size() / std::max<std::size_t>(work, 1) + 1;
-  threads_.parallel_for(tasks_.size(), grain,
+void AttentionBlock::run_tasks(const Call& call) {
+  std::size_t work = 0;
+  for (const AttentionTask& task : tasks_) work += work_of(task);
+  threads_.parallel_for(tasks_.size(), grain_of(tasks_.size(), work),
                         [&](std::size_t begin, std::size_t end, std::size_t t) {
                           for (std::size_t i = begin; i < end; ++i) {
-                            run_task(layer, tasks_[i], q, out, scratch_[t]);
+                            run_task(call, tasks_[i], scratch_[t]);
                           }
                         });
-  const std::size_t group = config_.heads / config_.kv_heads;
-  threads_.parallel_for(shared_.size(), 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const SharedHead& head = shared_[i];
-      const std::size_t first = head.row * config_.heads + head.kv_head * group;
-      finish_attend(sums_.data() + head.sums, head.parts, group, config_.head_dim,
-                    out + first * config_.head_dim);
-    }
-  });
 }
 
-void AttentionBlock::run_task(std::size_t layer, const AttentionTask& task, const float* q,
-                              float* out, Scratch& scratch) {
+void AttentionBlock::run_task(const Call& call, const AttentionTask& task, Scratch& scratch) {
+  if (!task.segment->is_prompt()) {
+    prepare(call, task.row(), task.kv_head);
+    append(call, *task.segment, task.kv_head);
+  }
+  if (task.shared) return;
   for (std::size_t done = 0; done < task.count; done += kPromptRowsPerTask) {
     AttentionTask block = task;
     block.begin += done;
     block.count = std::min(kPromptRowsPerTask, task.count - done);
-    attend_block(layer, block, q, out, scratch);
+    attend_block(call, block, scratch);
   }
 }
 
+void AttentionBlock::attend_shared(const Call& call) {
+  const std::size_t group = config_.heads / config_.kv_heads;
+  const std::size_t floats = attend_part_floats(group, config_.head_dim);
+  shared_.clear();
+  parts_.clear();
+  std::size_t sums = 0;
+  for (const AttentionTask& task : tasks_) {
+    if (!task.shared) continue;
+    const HeadCache& head = task.segment->segment->cache->head(call.layer, task.kv_head);
+    shared_.push_back({&task, sums, parts_of(head.size())});
+    for (std::size_t i = 0; i < shared_.back().parts; ++i, sums += floats) {
+      parts_.push_back({&task, i, sums});
+    }
+  }
+  if (sums_.size() < sums) sums_.resize(sums);
+  const std::size_t work = parts_.size() * 2 * group * kPartRows * config_.head_dim;
+  threads_.parallel_for(
+      parts_.size(), grain_of(parts_.size(), work),
+      [&](std::size_t begin, std::size_t end, std::size_t t) {
+        for (std::size_t i = begin; i < end; ++i) {
+          const AttentionTask& task = *parts_[i].task;
+          attend_part(task.segment->segment->cache->head(call.layer, task.kv_head).view(),
+                      ask(call, task, scratch_[t]), parts_[i].index, sums_.data() + parts_[i].sums);
+        }
+      });
+  threads_.parallel_for(shared_.size(), 4, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const SharedHead& head = shared_[i];
+      const std::size_t first = head.task->row() * config_.heads + head.task->kv_head * group;
+      finish_attend(sums_.data() + head.sums, head.parts, group, config_.head_dim,
+                    call.out + first * config_.head_dim);
+    }
+  });
+}
+
 // What a task asks; the answer points into the scratch.
-AttendQueries AttentionBlock::ask(std::size_t layer, const AttentionTask& task, const float* q,
-                                  Scratch& scratch) {
+AttendQueries AttentionBlock::ask(const Call& call, const AttentionTask& task, Scratch& scratch) {
   const std::size_t d = config_.head_dim;
   const std::size_t group = config_.heads / config_.kv_heads;
   SequenceCache& cache = *task.segment->segment->cache;
-  const std::size_t rows = cache.head(layer, task.kv_head).size();
+  const std::size_t rows = cache.head(call.layer, task.kv_head).size();
   // Rows held before this pass. A constant head's ring may have dropped one for the new token's.
   const std::size_t before = rows - task.segment->rows();
   const std::size_t queries = task.count * group;
@@ -204,7 +141,7 @@ AttendQueries AttentionBlock::ask(std::size_t layer, const AttentionTask& task, 
   scratch.visible.resize(queries);
   for (std::size_t i = 0; i < task.count; ++i) {
     const std::size_t row = task.segment->first_row + task.begin + i;
-    std::copy_n(q + (row * config_.heads + task.kv_head * group) * d, group * d,
+    std::copy_n(call.q + (row * config_.heads + task.kv_head * group) * d, group * d,
                 scratch.asked.data() + i * group * d);
     std::fill_n(scratch.visible.begin() + static_cast<std::ptrdiff_t>(i * group), group,
                 before + task.begin + i + 1);
@@ -213,8 +150,8 @@ AttendQueries AttentionBlock::ask(std::size_t layer, const AttentionTask& task, 
   const float scale = 1.0f / std::sqrt(static_cast<float>(d));
   AttendQueries out{scratch.asked.data(), scratch.run_ends.data(), scratch.visible.data(), queries,
                     scale};
-  if (is_prompt(*task.segment)) return out;
-  const std::vector<RowRun> runs = cache.runs_seen_by_index(layer, task.kv_head);
+  if (task.segment->is_prompt()) return out;
+  const std::vector<RowRun> runs = cache.runs_seen_by_index(call.layer, task.kv_head);
   if (runs.empty()) return out;
   scratch.run_ends.clear();
   scratch.turned.clear();  // [runs][group][head_dim]
@@ -227,17 +164,12 @@ AttendQueries AttentionBlock::ask(std::size_t layer, const AttentionTask& task, 
   return out;
 }
 
-void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, const float* q,
-                                  float* out, Scratch& scratch) {
+void AttentionBlock::attend_block(const Call& call, const AttentionTask& task, Scratch& scratch) {
   const std::size_t d = config_.head_dim;
   const std::size_t group = config_.heads / config_.kv_heads;
   SequenceCache& cache = *task.segment->segment->cache;
-  const HeadRowsView kv = cache.head(layer, task.kv_head).view();
-  const AttendQueries asked = ask(layer, task, q, scratch);
-  if (task.sums != AttentionTask::kNone) {
-    attend_part(kv, asked, task.part, sums_.data() + task.sums);
-    return;
-  }
+  const HeadRowsView kv = cache.head(call.layer, task.kv_head).view();
+  const AttendQueries asked = ask(call, task, scratch);
   const std::size_t block = asked.queries * d;
   scratch.floats.resize(block + attend_scratch_floats(asked.queries, d) +
                         (task.in_order ? asked.queries * kv.rows : 0));
@@ -248,7 +180,7 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
     attend_with_weights(kv, asked.q, asked.visible, asked.queries, asked.scale, result, weights,
                         work);
     for (std::size_t i = 0; i < task.count; ++i) {
-      cache.observe_attention(layer, task.kv_head, weights + i * group * kv.rows, kv.rows);
+      cache.observe_attention(call.layer, task.kv_head, weights + i * group * kv.rows, kv.rows);
     }
   } else {
     attend_split(kv, asked.q, asked.run_ends, asked.visible, asked.queries, asked.scale, result,
@@ -257,7 +189,7 @@ void AttentionBlock::attend_block(std::size_t layer, const AttentionTask& task, 
   for (std::size_t i = 0; i < task.count; ++i) {
     const std::size_t row = task.segment->first_row + task.begin + i;
     std::copy_n(result + i * group * d, group * d,
-                out + (row * config_.heads + task.kv_head * group) * d);
+                call.out + (row * config_.heads + task.kv_head * group) * d);
   }
 }
 

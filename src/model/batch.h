@@ -18,6 +18,7 @@ struct PlacedSegment {
   std::int32_t first_position = 0;
 
   std::size_t rows() const { return segment->ids.size(); }
+  bool is_prompt() const { return segment->kind == RowKind::kPrompt; }
 };
 
 struct BatchLayout {

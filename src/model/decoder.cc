@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <initializer_list>
 #include <string>
@@ -12,6 +13,7 @@
 #include "kernels/linear.h"
 #include "kernels/packed.h"
 #include "kernels/quantized_rows.h"
+#include "kernels/residual.h"
 #include "model/attention_block.h"
 #include "model/batch.h"
 
@@ -24,6 +26,38 @@ namespace {
       "cache rows",
       where);
 }
+
+[[noreturn]] void throw_not_finite(std::size_t layer) {
+  throw_not_finite(fmt::format("layer {}", layer));
+}
+
+// Rows of the embedding that are worth a second thread: each is a walk through memory.
+constexpr std::size_t kRowsToLookUp = 4;
+
+// Rows of the final norm that are.
+constexpr std::size_t kRowsToNorm = 4;
+
+// Values of SwiGLU that are worth a second thread.
+constexpr std::size_t kValuesToGate = 1024;
+
+// Logits that are: 64 KiB, which the L2 cache gives in a microsecond or two.
+constexpr std::size_t kLogitsToCheck = 16 * 1024;
+
+// A norm of the residual stream, and the forms in which the products behind it read it.
+struct Reading {
+  Reading() = default;  // nobody reads it
+  Reading(const std::vector<float>& weight, std::initializer_list<const Matrix*> products)
+      : norm(weight.data()) {
+    for (const Matrix* w : products) (w->is_packed() ? quantized : plain) = true;
+  }
+
+  const float* norm = nullptr;
+  bool quantized = false, plain = false;
+};
+
+Reading before_attention(const LayerWeights& w) { return {w.attention_norm, {&w.q, &w.k, &w.v}}; }
+
+Reading before_mlp(const LayerWeights& w) { return {w.mlp_norm, {&w.gate, &w.up}}; }
 
 }  // namespace
 
@@ -42,20 +76,17 @@ struct Decoder::Impl {
     std::vector<float>& out;
   };
   using Projections = std::initializer_list<Projection>;
-  static bool any_packed(Projections wanted);
-  static bool any_stored(Projections wanted);
 
-  // All rows of `in`, [rows][cols].
+  // All rows: packed matrices read `quantized`, stored ones `in`, [rows][cols].
   void project(Projections wanted, const BatchLayout& batch, const std::vector<float>& in);
-  // The same of the normed residual stream.
-  void project_normed(Projections wanted, const BatchLayout& batch,
-                      const std::vector<float>& norm_weight);
-  void project_packed(Projections wanted, std::size_t rows);  // of `quantized`
+  void project_packed(Projections wanted, std::size_t rows);
   void project_stored(const Projection& wanted, const BatchLayout& batch,
                       const std::vector<float>& in);
-  void norm_rows(const std::vector<float>& weight, std::size_t rows);
-  void add_bias(const std::vector<float>& bias, std::size_t rows, std::vector<float>& to);
-  bool finite(const BatchLayout& batch) const;
+  // x += added + bias (x as it is if null), and its norm into `quantized` and `normed` as read.
+  // False if x is not finite.
+  [[nodiscard]] bool next_stage(std::size_t rows, const float* added,
+                                const std::vector<float>& bias, const Reading& next);
+  Reading after_layer(std::size_t index) const;
 
   const Weights& weights;
   const ModelConfig& config;
@@ -72,38 +103,11 @@ struct Decoder::Impl {
   std::vector<float> logits;          // [logit rows][vocab]
 };
 
-bool Decoder::Impl::any_packed(Projections wanted) {
-  return std::any_of(wanted.begin(), wanted.end(), [](const auto& p) { return p.w.is_packed(); });
-}
-
-bool Decoder::Impl::any_stored(Projections wanted) {
-  return std::any_of(wanted.begin(), wanted.end(), [](const auto& p) { return !p.w.is_packed(); });
-}
-
 void Decoder::Impl::project(Projections wanted, const BatchLayout& batch,
                             const std::vector<float>& in) {
-  const std::size_t rows = batch.rows();
-  if (any_packed(wanted)) {
-    quantize_rows(threads, in.data(), rows, in.size() / rows, quantized);
-    project_packed(wanted, rows);
-  }
+  project_packed(wanted, batch.rows());
   for (const Projection& p : wanted) {
     if (!p.w.is_packed()) project_stored(p, batch, in);
-  }
-}
-
-void Decoder::Impl::project_normed(Projections wanted, const BatchLayout& batch,
-                                   const std::vector<float>& norm_weight) {
-  const std::size_t rows = batch.rows();
-  if (any_packed(wanted)) {
-    rms_norm_quantize_rows(threads, x.data(), norm_weight.data(), config.norm_eps, rows,
-                           config.hidden, quantized);
-    project_packed(wanted, rows);
-  }
-  if (!any_stored(wanted)) return;
-  norm_rows(norm_weight, rows);
-  for (const Projection& p : wanted) {
-    if (!p.w.is_packed()) project_stored(p, batch, normed);
   }
 }
 
@@ -117,7 +121,7 @@ void Decoder::Impl::project_packed(Projections wanted, std::size_t rows) {
     p.out.resize(rows * p.w.rows());
     products[count++] = {p.w.packed(), p.out.data(), p.w.rows()};
   }
-  packed_products(threads, {products.data(), count}, quantized);
+  if (count > 0) packed_products(threads, {products.data(), count}, quantized);
 }
 
 // Decode rows by the decode recipe, prompt rows by the prompt recipe.
@@ -135,79 +139,99 @@ void Decoder::Impl::project_stored(const Projection& wanted, const BatchLayout& 
   }
 }
 
-void Decoder::Impl::norm_rows(const std::vector<float>& weight, std::size_t rows) {
-  normed.resize(rows * config.hidden);
-  threads.parallel_for(rows, 8, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t r = begin; r < end; ++r) {
-      rms_norm(x.data() + r * config.hidden, weight.data(), config.norm_eps, config.hidden,
-               normed.data() + r * config.hidden);
-    }
-  });
+bool Decoder::Impl::next_stage(std::size_t rows, const float* added, const std::vector<float>& bias,
+                               const Reading& next) {
+  if (next.plain) normed.resize(rows * config.hidden);
+  return run_stage(threads, {.x = x.data(),
+                             .n = rows,
+                             .cols = config.hidden,
+                             .delta = added,
+                             .bias = bias.empty() ? nullptr : bias.data(),
+                             .norm = next.norm,
+                             .eps = config.norm_eps,
+                             .quantized = next.quantized ? &quantized : nullptr,
+                             .normed = next.plain ? normed.data() : nullptr});
 }
 
-void Decoder::Impl::add_bias(const std::vector<float>& bias, std::size_t rows,
-                             std::vector<float>& to) {
-  if (bias.empty()) return;
-  for (std::size_t r = 0; r < rows; ++r) {
-    add_in_place(to.data() + r * bias.size(), bias.data(), bias.size());
-  }
-}
-
-bool Decoder::Impl::finite(const BatchLayout& batch) const {
-  return all_finite(x.data(), batch.rows() * config.hidden);
+// The final norm is another matter: it is taken of few rows.
+Reading Decoder::Impl::after_layer(std::size_t index) const {
+  if (index + 1 == config.layers) return {};
+  return before_attention(weights.layers[index + 1]);
 }
 
 void Decoder::Impl::embed(const BatchLayout& batch) {
-  x.resize(batch.rows() * config.hidden);
-  for (std::size_t r = 0; r < batch.rows(); ++r) {
-    weights.embedding.dequantize_row(static_cast<std::size_t>(batch.ids[r]),
-                                     x.data() + r * config.hidden);
+  const std::size_t rows = batch.rows();
+  x.resize(rows * config.hidden);
+  threads.parallel_for(rows, kRowsToLookUp, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t r = begin; r < end; ++r) {
+      weights.embedding.dequantize_row(static_cast<std::size_t>(batch.ids[r]),
+                                       x.data() + r * config.hidden);
+    }
+  });
+  if (!next_stage(rows, nullptr, {}, before_attention(weights.layers[0]))) {
+    throw_not_finite("the token embedding");
   }
-  if (!finite(batch)) throw_not_finite("the token embedding");
 }
 
 void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
   const LayerWeights& w = weights.layers[index];
   const std::size_t rows = batch.rows();
 
-  project_normed({{w.q, q}, {w.k, k}, {w.v, v}}, batch, w.attention_norm);
-  add_bias(w.q_bias, rows, q);
-  add_bias(w.k_bias, rows, k);
-  add_bias(w.v_bias, rows, v);
+  project({{w.q, q}, {w.k, k}, {w.v, v}}, batch, normed);
   mixed.resize(q.size());
   attention.run(index, w, batch, q.data(), k.data(), v.data(), mixed.data());
+  if (w.o.is_packed()) quantize_rows(threads, mixed.data(), rows, w.o.cols(), quantized);
   project({{w.o, delta}}, batch, mixed);
-  add_bias(w.o_bias, rows, delta);
-  add_in_place(x.data(), delta.data(), x.size());
+  if (!next_stage(rows, delta.data(), w.o_bias, before_mlp(w))) throw_not_finite(index);
 
-  project_normed({{w.gate, gate}, {w.up, up}}, batch, w.mlp_norm);
-  threads.parallel_for(rows, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    const std::size_t offset = begin * config.intermediate;
-    swiglu(gate.data() + offset, up.data() + offset, (end - begin) * config.intermediate,
-           gate.data() + offset);
-  });
+  project({{w.gate, gate}, {w.up, up}}, batch, normed);
+  if (w.down.is_packed()) {
+    swiglu_quantize_rows(threads, gate.data(), up.data(), rows, w.down.cols(), quantized);
+  } else {
+    threads.parallel_for(
+        gate.size(), kValuesToGate, [&](std::size_t begin, std::size_t end, std::size_t) {
+          swiglu(gate.data() + begin, up.data() + begin, end - begin, gate.data() + begin);
+        });
+  }
   project({{w.down, delta}}, batch, gate);
-  add_in_place(x.data(), delta.data(), x.size());
-  if (!finite(batch)) throw_not_finite(fmt::format("layer {}", index));
+  if (!next_stage(rows, delta.data(), {}, after_layer(index))) throw_not_finite(index);
 }
 
 // The output head always takes the decode recipe: few rows are asked for, and one recipe means that
 // a prompt's last row gives the same logits however the prompt was cut.
 void Decoder::Impl::project_logits(const BatchLayout& batch) {
   const std::size_t rows = batch.logit_rows.size();
-  normed.resize(rows * config.hidden);
-  for (std::size_t i = 0; i < rows; ++i) {
-    rms_norm(x.data() + batch.logit_rows[i] * config.hidden, weights.final_norm.data(),
-             config.norm_eps, config.hidden, normed.data() + i * config.hidden);
-  }
   logits.resize(rows * config.vocab);
-  if (rows > 0 && weights.head.is_packed()) {
-    quantize_rows(threads, normed.data(), rows, config.hidden, quantized);
+  if (rows == 0) return;
+  const bool packed = weights.head.is_packed();
+  if (packed) {
+    quantized.resize(rows, config.hidden);
+  } else {
+    normed.resize(rows * config.hidden);
+  }
+  threads.parallel_for(rows, kRowsToNorm, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      const float* row = x.data() + batch.logit_rows[i] * config.hidden;
+      const float* norm = weights.final_norm.data();
+      if (packed) {
+        rms_norm_quantize_row(row, norm, config.norm_eps, quantized, i);
+      } else {
+        rms_norm(row, norm, config.norm_eps, config.hidden, normed.data() + i * config.hidden);
+      }
+    }
+  });
+  if (packed) {
     project_packed({{weights.head, logits}}, rows);
-  } else if (rows > 0) {
+  } else {
     linear_decode(threads, weights.head.stored(), normed.data(), rows, logits.data());
   }
-  if (!all_finite(logits.data(), logits.size())) {
+  std::atomic<bool> finite = true;
+  threads.parallel_for(logits.size(), kLogitsToCheck,
+                       [&](std::size_t begin, std::size_t end, std::size_t) {
+                         if (all_finite(logits.data() + begin, end - begin)) return;
+                         finite.store(false, std::memory_order_relaxed);
+                       });
+  if (!finite.load(std::memory_order_relaxed)) {
     throw_input(
         "the output head gave NaN or infinite logits: the weights are damaged or overflow f32");
   }

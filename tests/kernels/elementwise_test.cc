@@ -48,6 +48,36 @@ TEST(Elementwise, AddEqualsTheTwin) {
   });
 }
 
+TEST(Elementwise, AddResidualEqualsTheTwin) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      const std::vector<float> x = random_floats(n, 3), delta = random_floats(n, 4);
+      const std::vector<float> bias = random_floats(n, 5);
+      for (const float* b : {static_cast<const float*>(nullptr), bias.data()}) {
+        std::vector<float> got = x, expected = x;
+        EXPECT_TRUE(add_residual(got.data(), delta.data(), b, n));
+        EXPECT_TRUE(reference::add_residual(expected.data(), delta.data(), b, n));
+        EXPECT_TRUE(test::same_bits(got, expected)) << n;
+      }
+    }
+  });
+}
+
+TEST(Elementwise, AddResidualSeesWhatIsNotFiniteAtEveryPlace) {
+  on_every_target([] {
+    for (std::size_t n : {1u, 16u, 37u}) {
+      for (std::size_t i = 0; i < n; ++i) {
+        for (float bad : {kInfinity, -kInfinity, kNan, 3e38f}) {
+          std::vector<float> x(n, -1.0f), delta(n, 1.0f);
+          x[i] = delta[i] = bad;  // the sum of two large ones is infinite too
+          EXPECT_FALSE(add_residual(x.data(), delta.data(), nullptr, n)) << i << " of " << n;
+          EXPECT_FALSE(reference::add_residual(x.data(), delta.data(), nullptr, n));
+        }
+      }
+    }
+  });
+}
+
 TEST(Elementwise, SwigluEqualsTheTwin) {
   on_every_target([] {
     for (std::size_t n : kSizes) {
@@ -160,6 +190,45 @@ TEST(Elementwise, AllFiniteSeesEveryPlace) {
           EXPECT_FALSE(reference::all_finite(x.data(), n));
           x[i] = before;
         }
+      }
+    }
+  });
+}
+
+TEST(Elementwise, ArgmaxIsTheFirstOfTheLargest) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      if (n == 0) continue;
+      const std::vector<float> random = random_floats(n, 11);
+      EXPECT_EQ(argmax(random.data(), n), reference::argmax(random.data(), n)) << n;
+      // Steps of a half: many equals. And all equal, of either sign of zero.
+      std::vector<float> ties = random;
+      for (float& value : ties) value = std::round(value * 2) / 2;
+      EXPECT_EQ(argmax(ties.data(), n), reference::argmax(ties.data(), n)) << n;
+      std::vector<float> zeros(n, -0.0f);
+      zeros[n / 2] = 0.0f;
+      EXPECT_EQ(argmax(zeros.data(), n), 0u) << n;
+      for (std::size_t first : {std::size_t{0}, n / 2, n - 1}) {
+        std::vector<float> x(n, -kInfinity);
+        x[first] = x[n - 1] = -3.0f;
+        EXPECT_EQ(argmax(x.data(), n), first) << n;
+      }
+      EXPECT_EQ(argmax(std::vector<float>(n, -kInfinity).data(), n), 0u) << n;
+    }
+  });
+}
+
+TEST(Elementwise, FindAtLeastEqualsTheTwin) {
+  on_every_target([] {
+    for (std::size_t n : kSizes) {
+      const std::vector<float> x = random_floats(n, 12);
+      for (float least : {-kInfinity, -1.0f, 2.0f, n > 0 ? x[n / 2] : 0.0f, kInfinity}) {
+        std::vector<std::int32_t> got(n, -1), expected(n, -1);
+        const std::size_t count = find_at_least(x.data(), n, least, got.data());
+        ASSERT_EQ(count, reference::find_at_least(x.data(), n, least, expected.data()));
+        got.resize(count);
+        expected.resize(count);
+        EXPECT_EQ(got, expected) << n << " from " << least;
       }
     }
   });

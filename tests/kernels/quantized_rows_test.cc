@@ -4,36 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <rapidcheck/gtest.h>
-#include <cstring>
 #include <limits>
 
 #include "kernel_testing.h"
 #include "kernels/elementwise.h"
+#include "quantized_rows_testing.h"
 
 namespace laconic {
 namespace {
 
 using test::on_every_target;
 using test::random_floats;
-
-// Bits of two f32, so that NaN equals NaN.
-bool same(float a, float b) { return std::memcmp(&a, &b, sizeof(a)) == 0; }
-
-// What belongs to row i of the two, bit for bit.
-bool row_equal(QuantizedRows& a, QuantizedRows& b, std::size_t i) {
-  const std::size_t r = i % kRowsAbreast;
-  for (std::size_t k = 0; k < a.cols() / kQuantBlock; ++k) {
-    const QuantizedBlock& x = a.blocks_of_row(i)[k];
-    const QuantizedBlock& y = b.blocks_of_row(i)[k];
-    if (std::memcmp(x.values[r], y.values[r], kQuantBlock) != 0 ||
-        !same(x.scales[r], y.scales[r]) || !same(x.weighted_sums[r], y.weighted_sums[r]) ||
-        x.offsets_128[r] != y.offsets_128[r] || x.offsets_8[r] != y.offsets_8[r] ||
-        x.offsets_32[0][r] != y.offsets_32[0][r] || x.offsets_32[1][r] != y.offsets_32[1][r]) {
-      return false;
-    }
-  }
-  return true;
-}
+using test::row_equal;
 
 void expect_twin(const std::vector<float>& x, std::size_t n, std::size_t cols) {
   Threads threads(2);
@@ -119,10 +101,35 @@ TEST(QuantizedRows, FusedNormEqualsNormThenQuantise) {
         rms_norm(x.data() + i * cols, weight.data(), 1e-6f, cols, normed.data() + i * cols);
       }
       QuantizedRows fused, apart;
-      rms_norm_quantize_rows(threads, x.data(), weight.data(), 1e-6f, n, cols, fused);
+      fused.resize(n, cols);
+      for (std::size_t i = 0; i < n; ++i) {
+        rms_norm_quantize_row(x.data() + i * cols, weight.data(), 1e-6f, fused, i);
+      }
       quantize_rows(threads, normed.data(), n, cols, apart);
       for (std::size_t i = 0; i < n; ++i) EXPECT_TRUE(row_equal(fused, apart, i)) << cols;
     });
+  }
+}
+
+TEST(QuantizedRows, FusedSwigluEqualsSwigluThenQuantise) {
+  for (const std::size_t threads_count : {1u, 3u}) {
+    Threads threads(threads_count);
+    for (const auto& [n, cols] :
+         {std::pair<std::size_t, std::size_t>{0, 64}, {1, 32}, {1, 3072}, {3, 160}, {37, 96}}) {
+      std::vector<float> gate = random_floats(n * cols, 3, 4.0f), up = random_floats(n * cols, 4);
+      if (n > 1) gate[cols + 40] = std::numeric_limits<float>::quiet_NaN();
+      on_every_target([&, n = n, cols = cols] {
+        std::vector<float> product(n * cols);
+        swiglu(gate.data(), up.data(), n * cols, product.data());
+        QuantizedRows fused, apart;
+        threads.with_team([&] {
+          swiglu_quantize_rows(threads, gate.data(), up.data(), n, cols, fused);
+          quantize_rows(threads, product.data(), n, cols, apart);
+        });
+        ASSERT_EQ(fused.rows(), n);
+        for (std::size_t i = 0; i < n; ++i) EXPECT_TRUE(row_equal(fused, apart, i)) << cols;
+      });
+    }
   }
 }
 
