@@ -54,21 +54,16 @@ def measure(options, label, flags, weight_bytes):
     return {"arm": label, "tokens": len(result["ids"]), "speed": per_second,
             "gbs": (weight_bytes + kv["mean_bytes"]) * per_second / 1e9,
             "peak": kv["peak_bytes"] / MIB, "mean": kv["mean_bytes"] / MIB,
-            "rows": kv["peak_rows"], "compressions": kv["compressions"],
-            "in_policy": timings["kv_ms"] / timings["predicted_ms"]}
+            "rows": kv["peak_rows"], "compressions": kv["compressions"]}
 
 
-def show(rows, markdown, policy_time):
+def show(rows, markdown):
     head = ["cache", "tokens/s", "over full", "GB/s", "peak KV MiB", "mean KV MiB", "peak rows",
             "compressions"]
     base = next((r["speed"] for r in rows if r["arm"] == "full"), None)
     body = [[r["arm"], f"{r['speed']:.1f}", f"{r['speed'] / base:.2f}x" if base else "-",
              f"{r['gbs']:.1f}", f"{r['peak']:.0f}", f"{r['mean']:.0f}", str(r["rows"]),
              str(r["compressions"])] for r in rows]
-    if policy_time:
-        head.append("in compressions")
-        for line, row in zip(body, rows):
-            line.append(f"{row['in_policy'] * 100:.2f} %")
     if markdown:
         print("| " + " | ".join(head) + " |")
         print("|---|" + "---:|" * (len(head) - 1))
@@ -90,8 +85,6 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--kv-type", default="f16")
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--policy-time", action="store_true",
-                        help="another column: the share of decoding that compressions took")
     parser.add_argument("arms", nargs="+", type=parse_arm, metavar="full|POLICY:INTERVAL:RATIO")
     options = parser.parse_args()
 
@@ -102,7 +95,7 @@ def main():
         rows.append(measure(options, label, flags, weight_bytes))
         print(f"{label}: {rows[-1]['speed']:.1f} tokens/s, peak {rows[-1]['peak']:.0f} MiB of rows",
               file=sys.stderr, flush=True)
-    show(rows, options.markdown, options.policy_time)
+    show(rows, options.markdown)
 
 
 if __name__ == "__main__":

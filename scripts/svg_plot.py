@@ -6,6 +6,12 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 48
 COLOURS = ["#1b1b1b", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b"]
+DASHES = ["", "5 3", "1.5 2.5"]
+
+
+def style(i):
+    """Colour and dashes of line i: colours first, then the same ones dashed."""
+    return COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
 
 
 def text(x, y, words, anchor, size=12):
@@ -73,12 +79,15 @@ class Axes:
                           f'height="{self.y(self.y_least) - y:.1f}" fill="{colour}"/>')
 
     def legend(self, names, top=False, width=130):
-        """Names in the order of COLOURS, in the frame's lower or upper right corner."""
+        """Names in the order of style(), in the frame's lower or upper right corner."""
         x = self.left + WIDTH - RIGHT - width
         for i, name in enumerate(names):
             y = self.top + (TOP + 16 + 18 * i if top else
                             HEIGHT - BOTTOM - 16 - 18 * (len(names) - 1 - i))
-            self.parts.append(f'<path d="M{x} {y - 4}h22" stroke="{COLOURS[i]}" stroke-width="2.5"/>')
+            colour, dash = style(i)
+            dashed = f' stroke-dasharray="{dash}"' if dash else ""
+            self.parts.append(
+                f'<path d="M{x} {y - 4}h22" stroke="{colour}" stroke-width="2.5"{dashed}/>')
             self.parts.append(text(x + 28, y, name, "start"))
 
     def write(self, path):

@@ -134,13 +134,15 @@ run_heads() {
 # than recency, which looks at nothing, is the policy's work.
 run_time() {
   demo_model
-  say "time: 4096 tokens after a prompt of 128"
-  arms=(full)
   local policy
-  for policy in recency rpc tova snapkv rkv knorm random h2o; do arms+=("$policy:1024:4"); done
-  arms+=(recency:128:4 rpc:128:4 h2o:128:4)
-  python3 "$root/scripts/kv_table.py" --laconic "$laconic" --model "$model" --tokens 4096 \
-    --threads "${LACONIC_THREADS:-$(nproc)}" --markdown --policy-time "${arms[@]}"
+  arms=(full)
+  for policy in recency rpc tova snapkv rkv knorm random h2o; do
+    arms+=("$policy:interval=1024,ratio=4,window=32")
+  done
+  for policy in recency rpc h2o; do arms+=("$policy:interval=128,ratio=4,window=32"); done
+  python3 "$root/bench/compression/run.py" --laconic "$laconic" --model "$model" --batch 1 \
+    --generate 4096 --points 8 --repetitions 9 --threads "${LACONIC_THREADS:-$(nproc)}" \
+    --json "$out/time.json" --svg "$out/time.svg" "${arms[@]}"
 }
 
 run_set() {

@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, model_of, numbers, say,  # noqa: E402
                          system_of, write_json)
-from svg_plot import COLOURS, HEIGHT, WIDTH, Axes, round_steps, write_page  # noqa: E402
+from svg_plot import HEIGHT, WIDTH, Axes, round_steps, style, write_page  # noqa: E402
 
 SHAPES = "qwen3-0.6b,r1-distill-qwen-1.5b"
 ARMS = ["full", "rpc:interval=1024,ratio=4", "rpc:interval=4096,ratio=4",
@@ -115,9 +115,10 @@ def plot(rows, path):
                     longest, 0, max(speeds) * 1.1, top=len(frames) * HEIGHT)
         axes.ticks([m["n_gen"] for m in chosen[0]["marks"][-4:]], round_steps(max(speeds) * 1.1),
                    lambda v: f"{v:g}")
-        for colour, line in zip(COLOURS, points):
+        for j, line in enumerate(points):
             if line:
-                axes.line(line, colour)
+                colour, dash = style(j)
+                axes.line(line, colour, dash=dash)
                 axes.dots(line, colour)
         axes.legend([r["name"] for r in chosen], top=True, width=150)
         frames.append(axes)
