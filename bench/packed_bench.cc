@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products of packed matrices, checked against the plain twin before they are timed:
 //
-//   laconic_kernels_bench --benchmark_filter=packed
+//   laconic_kernels_bench --benchmark_filter=pack
 //
 // "read" is the machine's read bandwidth in the same minutes: compare with %read of the products.
 #include <fmt/format.h>
@@ -91,6 +91,19 @@ void packed(benchmark::State& state, Machine& machine, DType type, const Shape& 
   report(state, machine, pool.front().bytes(), 2 * n * shape.rows * shape.cols);
 }
 
+// What loading a model does to each matrix; the rate is of the source's bytes, operations are
+// weights.
+void pack(benchmark::State& state, Machine& machine, DType type, const Shape& shape) {
+  const std::vector<std::byte> bytes = random_blocks(type, shape);
+  const WeightView view{type, bytes.data(), shape.rows, shape.cols};
+  const PackedMemory memory(packed_bytes(view));
+  for (auto _ : state) {
+    pack_into(machine.threads, view, memory.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, machine, view.bytes(), shape.rows * shape.cols);
+}
+
 void quantize_activations(benchmark::State& state, Machine& machine, std::size_t n,
                           std::size_t cols, bool stage) {
   std::vector<float> x = random_floats(n * cols);
@@ -131,6 +144,11 @@ void register_packed(Machine& machine) {
             [=, &machine](benchmark::State& s) { packed(s, machine, type, shape, n); });
       }
     }
+  }
+  for (DType type : kPackedTypes) {
+    add(fmt::format("pack/{}/1024x3072", dtype_name(type)), [=, &machine](benchmark::State& s) {
+      pack(s, machine, type, {1024, 3072});
+    });
   }
   for (std::size_t n : {1u, 512u}) {
     add(fmt::format("packed/quantize_rows/{}x1024", n),

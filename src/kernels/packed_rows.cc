@@ -20,8 +20,19 @@ float half_at(const std::uint8_t* p) {
 // Where the byte of a column lies within its quad's line.
 constexpr std::size_t place(std::size_t row, std::size_t k) { return row * 4 + k % 4; }
 
-// Adds bits to a byte that has zeros there.
-void add_bits(std::uint8_t& byte, unsigned bits) { byte = static_cast<std::uint8_t>(byte | bits); }
+// The bytes of a quad as one number, for what is done to each of them alike. Shifts stay within the
+// bytes where they are used, so that the byte order does not matter.
+std::uint32_t load_quad(const std::uint8_t* p) {
+  std::uint32_t quad;
+  std::memcpy(&quad, p, sizeof(quad));
+  return quad;
+}
+
+void store_quad(std::uint32_t quad, std::uint8_t* line, std::size_t row) {
+  std::memcpy(line + place(row, 0), &quad, sizeof(quad));
+}
+
+constexpr std::uint32_t in_each_byte(std::uint32_t bits) { return bits * 0x01010101u; }
 
 struct Q8_0 {
   static constexpr DType kType = DType::kQ8_0;
@@ -29,8 +40,9 @@ struct Q8_0 {
   static void pack(const std::uint8_t* source, std::size_t row, std::uint8_t* weights,
                    std::uint8_t* scales) {
     std::memcpy(scales + 2 * row, source, 2);
-    for (std::size_t k = 0; k < kQuantBlock; ++k) {
-      weights[k / 4 * kLineBytes + place(row, k)] = source[2 + k] ^ 0x80;
+    for (std::size_t quad = 0; quad < kQuadsPerBlock; ++quad) {
+      const std::uint32_t biased = load_quad(source + 2 + 4 * quad) ^ in_each_byte(0x80);
+      store_quad(biased, weights + quad * kLineBytes, row);
     }
   }
   static void unpack(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t row,
@@ -46,8 +58,27 @@ struct Q8_0 {
 // Quads 2j and 2j + 1 share line j.
 constexpr unsigned nibble_shift(std::size_t k) { return k / 4 % 2 * 4; }
 
-void set_nibble(std::uint8_t* block, std::size_t row, std::size_t k, unsigned value) {
-  add_bits(block[k / 8 * kLineBytes + place(row, k)], value << nibble_shift(k));
+// The lower four bits of 32 weights.
+void store_nibbles(const std::uint8_t* q, std::uint8_t* block, std::size_t row) {
+  for (std::size_t j = 0; j < kQuadsPerBlock / 2; ++j) {
+    const std::uint32_t low = load_quad(q + 8 * j) & in_each_byte(15);
+    const std::uint32_t high = load_quad(q + 8 * j + 4) & in_each_byte(15);
+    store_quad(low | high << 4, block + j * kLineBytes, row);
+  }
+}
+
+// The bits above those, kBits of each weight, as many quads to a line as a byte has room for.
+template <unsigned kBits>
+void store_upper_bits(const std::uint8_t* q, std::uint8_t* block, std::size_t row) {
+  constexpr std::size_t kQuadsPerLine = 8 / kBits;
+  for (std::size_t first = 0; first < kQuadsPerBlock; first += kQuadsPerLine) {
+    std::uint32_t bits = 0;
+    for (std::size_t j = 0; j < kQuadsPerLine; ++j) {
+      const std::uint32_t upper = load_quad(q + 4 * (first + j)) >> 4;
+      bits |= (upper & in_each_byte((1u << kBits) - 1)) << kBits * j;
+    }
+    store_quad(bits, block + kUpperBitsAt + first / kQuadsPerLine * kLineBytes, row);
+  }
 }
 
 unsigned nibble(const std::uint8_t* block, std::size_t row, std::size_t k) {
@@ -61,10 +92,12 @@ struct Q4_0 {
   static void pack(const std::uint8_t* source, std::size_t row, std::uint8_t* weights,
                    std::uint8_t* scales) {
     std::memcpy(scales + 2 * row, source, 2);
+    std::uint8_t q[kQuantBlock];
     for (std::size_t k = 0; k < kQuantBlock / 2; ++k) {
-      set_nibble(weights, row, k, source[2 + k] & 15u);
-      set_nibble(weights, row, k + kQuantBlock / 2, source[2 + k] >> 4);
+      q[k] = source[2 + k] & 15u;
+      q[k + kQuantBlock / 2] = source[2 + k] >> 4;
     }
+    store_nibbles(q, weights, row);
   }
   static void unpack(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t row,
                      float* out) {
@@ -91,12 +124,19 @@ struct WithMinimum {
       scales[kKPackedScalesAt + b * kPackedRows + row] = s.scale;
       scales[kKPackedMinimaAt + b * kPackedRows + row] = s.minimum;
     }
-    for (std::size_t at = 0; at < kKBlock; ++at) {
-      const unsigned q = kFifthBit ? q5_k_value(source, at) : q4_k_value(source, at);
-      std::uint8_t* block = weights + at / kQuantBlock * kBlockBytes;
-      const std::size_t k = at % kQuantBlock;
-      set_nibble(block, row, k, q & 15u);
-      if (kFifthBit) add_bits(block[kUpperBitsAt + place(row, k)], q >> 4 << (k / 4));
+    for (std::size_t b = 0; b < kKBlock / kQuantBlock; ++b) {
+      // As q4_k_value and q5_k_value, in loops that compilers turn into vectors.
+      const std::uint8_t* nibbles =
+          source + (kFifthBit ? kQ5KNibblesAt : kQ4KNibblesAt) + b / 2 * kQuantBlock;
+      std::uint8_t q[kQuantBlock];
+      for (std::size_t k = 0; k < kQuantBlock; ++k) {
+        unsigned value = (static_cast<unsigned>(nibbles[k]) >> (b % 2 * 4)) & 15u;
+        if (kFifthBit) value |= ((static_cast<unsigned>(source[kQ5KBitsAt + k]) >> b) & 1u) << 4;
+        q[k] = static_cast<std::uint8_t>(value);
+      }
+      std::uint8_t* block = weights + b * kBlockBytes;
+      store_nibbles(q, block, row);
+      if constexpr (kFifthBit) store_upper_bits<1>(q, block, row);
     }
   }
   static void unpack(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t row,
@@ -133,12 +173,20 @@ struct Q6_K {
     for (std::size_t half = 0; half < kKBlock / 16; ++half) {
       scales[kQ6KPackedScalesAt + half * kPackedRows + row] = source[kQ6KScalesAt + half];
     }
-    for (std::size_t at = 0; at < kKBlock; ++at) {
-      const unsigned q = q6_k_value(source, at);
-      std::uint8_t* block = weights + at / kQuantBlock * kBlockBytes;
-      const std::size_t k = at % kQuantBlock;
-      set_nibble(block, row, k, q & 15u);
-      add_bits(block[upper_place(row, k)], q >> 4 << upper_shift(k));
+    for (std::size_t b = 0; b < kKBlock / kQuantBlock; ++b) {
+      // As q6_k_value, in a loop that compilers turn into vectors.
+      const std::size_t quarter = b % 4;
+      const std::uint8_t* nibbles = source + (b / 4 * 2 + quarter % 2) * kQuantBlock;
+      const std::uint8_t* upper = source + kQ6KBitsAt + b / 4 * kQuantBlock;
+      std::uint8_t q[kQuantBlock];
+      for (std::size_t k = 0; k < kQuantBlock; ++k) {
+        const unsigned low = (static_cast<unsigned>(nibbles[k]) >> (quarter / 2 * 4)) & 15u;
+        const unsigned high = (static_cast<unsigned>(upper[k]) >> (2 * quarter)) & 3u;
+        q[k] = static_cast<std::uint8_t>(low | high << 4);
+      }
+      std::uint8_t* block = weights + b * kBlockBytes;
+      store_nibbles(q, block, row);
+      store_upper_bits<2>(q, block, row);
     }
   }
   static void unpack(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t row,

@@ -40,7 +40,8 @@ struct alignas(64) QuantizedBlock {
   }
 };
 
-// What kernels see. Row i is lane i % 4 of the blocks of quad i / 4.
+// What kernels see. Row i is lane i % 4 of the blocks of quad i / 4. Rows that fill up the last
+// quad hold anything; products multiply them and drop what comes out.
 struct QuantizedRowsView {
   const QuantizedBlock* blocks;  // [ceil(n / 4)][cols / 32]
   std::size_t n, cols;

@@ -23,10 +23,19 @@ constexpr float kUntouched = -12345.0f;
 
 std::vector<float> product(Threads& threads, const PackedMatrix& w, const std::vector<float>& x,
                            std::size_t n) {
+  // Tiles are rounded up: what an earlier and longer batch left behind the rows must not show, and
+  // nothing is written behind theirs.
+  constexpr std::size_t kMore = 15;
+  const std::vector<float> lost((n + kMore) * w.view().cols,
+                                std::numeric_limits<float>::quiet_NaN());
   QuantizedRows rows;
+  quantize_rows(threads, lost.data(), n + kMore, w.view().cols, rows);
   quantize_rows(threads, x.data(), n, w.view().cols, rows);
-  std::vector<float> y(n * w.view().rows, kUntouched);
+  std::vector<float> y((n + kMore) * w.view().rows, kUntouched);
   packed_product(threads, w, rows, y.data(), w.view().rows);
+  const auto end = y.begin() + static_cast<std::ptrdiff_t>(n * w.view().rows);
+  EXPECT_TRUE(std::all_of(end, y.end(), [](float value) { return value == kUntouched; }));
+  y.erase(end, y.end());
   return y;
 }
 
