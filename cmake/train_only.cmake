@@ -30,7 +30,7 @@ function(laconic_part name)
   target_link_libraries(laconic_${name} PUBLIC laconic_fmt laconic_json Threads::Threads
     PRIVATE laconic_flags)
 endfunction()
-laconic_part(base file.cc half.cc json.cc memory.cc threads_common.cc threads_openmp.cc utf8.cc)
+laconic_part(base file.cc half.cc json.cc memory.cc team.cc threads_common.cc threads_openmp.cc utf8.cc)
 target_link_libraries(laconic_base PRIVATE OpenMP::OpenMP_CXX)
 laconic_part(io printable.cc safetensors.cc safetensors_header.cc safetensors_json.cc
   safetensors_writer.cc)
