@@ -4,6 +4,7 @@
 // A "format" names a stored type: kSpan elements take kSpanBytes bytes, and Format(p).vector(v)
 // gives elements [v * kLanes, (v + 1) * kLanes) of the span at p, widened exactly. Formats of
 // plain elements also have load and load_partial. No alignment is required of p.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -93,7 +94,16 @@ HWY_INLINE void store_partial(V value, float* p, std::size_t count) {
 }
 
 HWY_INLINE float sum_of_lanes(V v) { return hn::GetLane(hn::SumOfLanes(F32(), v)); }
-HWY_INLINE float max_of_lanes(V v) { return hn::GetLane(hn::MaxOfLanes(F32(), v)); }
+HWY_INLINE float max_of_lanes(V v) {
+#if HWY_TARGET == HWY_EMU128
+  // Its MaxOfLanes begins at the lowest finite value, which is above minus infinity.
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(v, F32(), lanes);
+  return *std::max_element(lanes, lanes + kLanes);
+#else
+  return hn::GetLane(hn::MaxOfLanes(F32(), v));
+#endif
+}
 
 // What the formats of single elements share. A span is two vectors: one per accumulator of a dot
 // product.
