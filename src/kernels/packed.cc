@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/packed.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdlib>
@@ -10,13 +8,12 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "kernels/packed_layout.h"
 #include "kernels/packed_rows.h"
 
 namespace laconic {
 namespace {
-
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 // Bytes of all groups, for the weights and for the scales that follow them.
 struct PackedSizes {
@@ -50,8 +47,7 @@ PackedMemory::PackedMemory(std::size_t bytes) {
     throw_resource("{} bytes for packed weights cannot be allocated", bytes);
   }
   memory_.reset(static_cast<std::uint8_t*>(memory));
-  // Whole pages only: a started one would be held in full.
-  if (bytes >= kHugePage) ::madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  advise_huge_pages(memory, bytes);
 }
 
 PackedView pack_into(Threads& threads, const WeightView& view, std::uint8_t* memory) {
