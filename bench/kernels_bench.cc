@@ -15,7 +15,6 @@
 
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
-#include "kernels/linear.h"
 #include "kernels/quantize.h"
 #include "kernels_bench.h"
 
@@ -35,35 +34,6 @@ std::vector<std::byte> weight_pool(DType type, std::size_t rows, std::size_t col
     std::copy_n(pool.data(), stride, pool.data() + at);
   }
   return pool;
-}
-
-void decode(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
-            std::size_t cols, std::size_t n) {
-  const std::vector<std::byte> pool = weight_pool(type, rows, cols);
-  const std::vector<float> x = random_floats(n * cols);
-  std::vector<float> y(n * rows);
-  WeightView w{type, pool.data(), rows, cols};
-  for (auto _ : state) {
-    linear_decode(machine.threads, w, x.data(), n, y.data());
-    benchmark::ClobberMemory();
-    w.data += w.bytes();
-    if (w.data + w.bytes() > pool.data() + pool.size()) w.data = pool.data();
-  }
-  report(state, machine, w.bytes(), 2 * n * rows * cols);
-}
-
-void prompt(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
-            std::size_t cols, std::size_t n) {
-  const std::vector<std::byte> pool = weight_pool(type, rows, cols);
-  const std::vector<float> x = random_floats(n * cols);
-  std::vector<float> y(n * rows);
-  const WeightView w{type, pool.data(), rows, cols};
-  PromptLinear linear(machine.threads);
-  for (auto _ : state) {
-    linear.run(w, x.data(), n, y.data());
-    benchmark::ClobberMemory();
-  }
-  report(state, machine, w.bytes(), 2 * n * rows * cols);
 }
 
 // What is asked of a head's rows.
@@ -136,26 +106,6 @@ void register_all(Machine& machine) {
   const auto add = [&](const std::string& name, auto&& run) {
     benchmark::RegisterBenchmark(name.c_str(), run)->UseRealTime()->Unit(benchmark::kMicrosecond);
   };
-  struct Shape {
-    std::size_t rows, cols;
-  };
-  const DType all[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
-  for (const Shape& shape : {Shape{4864, 896}, Shape{3072, 1024}, Shape{151936, 1024}}) {
-    for (DType type : all) {
-      for (std::size_t n : {1u, 4u, 8u}) {
-        add(fmt::format("decode/{}/{}x{}/n{}", dtype_name(type), shape.rows, shape.cols, n),
-            [=, &machine](benchmark::State& s) {
-              decode(s, machine, type, shape.rows, shape.cols, n);
-            });
-      }
-    }
-  }
-  for (DType type : all) {
-    for (std::size_t n : {16u, 128u, 512u}) {
-      add(fmt::format("prompt/{}/3072x1024/n{}", dtype_name(type), n),
-          [=, &machine](benchmark::State& s) { prompt(s, machine, type, 3072, 1024, n); });
-    }
-  }
   const auto add_attention = [&](const char* name, DType type, std::size_t rows,
                                  std::size_t queries, Asked asked) {
     add(fmt::format("{}/{}/{}x128/q{}", name, dtype_name(type), rows, queries),

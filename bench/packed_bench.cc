@@ -14,6 +14,7 @@
 #include "base/half.h"
 #include "kernels/k_quants.h"
 #include "kernels/packed.h"
+#include "kernels/quantize.h"
 #include "kernels/quantized_rows.h"
 #include "kernels/residual.h"
 #include "kernels_bench.h"
@@ -21,17 +22,25 @@
 namespace laconic::bench {
 namespace {
 
-constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kQ5_K,
-                                  DType::kQ6_K};
+constexpr DType kPackedTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                                  DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
 struct Shape {
   std::size_t rows, cols;
 };
 
-// Random blocks with scales of a sane size.
-std::vector<std::byte> random_blocks(DType type, const Shape& shape) {
+// Random blocks with scales of a sane size, or one random row again and again.
+std::vector<std::byte> random_matrix(DType type, const Shape& shape) {
   std::minstd_rand generator(2);
-  std::vector<std::byte> bytes(shape.rows * row_bytes(type, shape.cols));
+  const std::size_t stride = row_bytes(type, shape.cols);
+  std::vector<std::byte> bytes(shape.rows * stride);
+  if (!reads_quantized_rows(type)) {
+    const std::vector<float> row = random_floats(shape.cols);
+    for (std::size_t r = 0; r < shape.rows; ++r) {
+      quantize_row(type, row.data(), shape.cols, bytes.data() + r * stride);
+    }
+    return bytes;
+  }
   for (std::byte& byte : bytes) byte = static_cast<std::byte>((generator() >> 8) & 255u);
   const std::uint16_t scale = f16_from_float(0.01f);
   for (std::size_t at = 0; at < bytes.size(); at += block_bytes(type)) {
@@ -45,7 +54,7 @@ std::vector<std::byte> random_blocks(DType type, const Shape& shape) {
 
 // Copies of one packed matrix, enough of them to exceed the caches.
 std::vector<PackedMatrix> packed_pool(Machine& machine, DType type, const Shape& shape) {
-  const std::vector<std::byte> bytes = random_blocks(type, shape);
+  const std::vector<std::byte> bytes = random_matrix(type, shape);
   const WeightView view{type, bytes.data(), shape.rows, shape.cols};
   std::vector<PackedMatrix> pool;
   for (std::size_t held = 0; held < kPoolBytes; held += view.bytes()) {
@@ -54,14 +63,42 @@ std::vector<PackedMatrix> packed_pool(Machine& machine, DType type, const Shape&
   return pool;
 }
 
+// Rows of both kinds, and products with the kind that the weights read.
+struct Activations {
+  Activations(Machine& m, std::size_t rows, std::size_t cols)
+      : machine(m), n(rows), plain(random_floats(rows * cols)) {
+    quantize_rows(machine.threads, plain.data(), n, cols, quantized);
+  }
+
+  void product(const PackedView& w, float* y) const {
+    const PackedProduct one{w, y, w.rows};
+    if (reads_quantized_rows(w.type)) {
+      packed_products(machine.threads, {&one, 1}, quantized);
+    } else {
+      packed_products(machine.threads, {&one, 1}, plain.data(), n);
+    }
+  }
+  void twin(const PackedView& w, float* y) const {
+    if (reads_quantized_rows(w.type)) {
+      reference::packed_product(w, quantized.view(), y, w.rows);
+    } else {
+      reference::packed_product(w, plain.data(), n, y, w.rows);
+    }
+  }
+
+  Machine& machine;
+  std::size_t n;
+  std::vector<float> plain;
+  QuantizedRows quantized;
+};
+
 // The largest difference from the twin in the first rows, as a share of the largest result.
-double worst_difference(Machine& machine, const PackedMatrix& w, const QuantizedRows& x) {
+double worst_difference(const PackedMatrix& w, const Activations& x) {
   PackedView few = w.view();
   few.rows = std::min<std::size_t>(few.rows, 67);
-  std::vector<float> fast(x.rows() * few.rows), slow(x.rows() * few.rows);
-  const PackedProduct product{few, fast.data(), few.rows};
-  packed_products(machine.threads, {&product, 1}, x);
-  reference::packed_product(few, x.view(), slow.data(), few.rows);
+  std::vector<float> fast(x.n * few.rows), slow(x.n * few.rows);
+  x.product(few, fast.data());
+  x.twin(few, slow.data());
   double worst = 0, largest = 1e-30;
   for (std::size_t i = 0; i < fast.size(); ++i) {
     worst = std::max(worst, std::fabs(static_cast<double>(fast[i]) - slow[i]));
@@ -73,10 +110,8 @@ double worst_difference(Machine& machine, const PackedMatrix& w, const Quantized
 void packed(benchmark::State& state, Machine& machine, DType type, const Shape& shape,
             std::size_t n) {
   const std::vector<PackedMatrix> pool = packed_pool(machine, type, shape);
-  const std::vector<float> x = random_floats(n * shape.cols);
-  QuantizedRows rows;
-  quantize_rows(machine.threads, x.data(), n, shape.cols, rows);
-  const double worst = worst_difference(machine, pool.front(), rows);
+  const Activations x(machine, n, shape.cols);
+  const double worst = worst_difference(pool.front(), x);
   if (!(worst < 1e-5)) {
     state.SkipWithError(fmt::format("differs from the twin by {}", worst).c_str());
     return;
@@ -84,7 +119,7 @@ void packed(benchmark::State& state, Machine& machine, DType type, const Shape& 
   std::vector<float> y(n * shape.rows);
   std::size_t i = 0;
   for (auto _ : state) {
-    packed_product(machine.threads, pool[i], rows, y.data(), shape.rows);
+    x.product(pool[i].view(), y.data());
     benchmark::ClobberMemory();
     i = (i + 1) % pool.size();
   }
@@ -94,7 +129,7 @@ void packed(benchmark::State& state, Machine& machine, DType type, const Shape& 
 // What loading a model does to each matrix; the rate is of the source's bytes, operations are
 // weights.
 void pack(benchmark::State& state, Machine& machine, DType type, const Shape& shape) {
-  const std::vector<std::byte> bytes = random_blocks(type, shape);
+  const std::vector<std::byte> bytes = random_matrix(type, shape);
   const WeightView view{type, bytes.data(), shape.rows, shape.cols};
   const PackedMemory memory(packed_bytes(view));
   for (auto _ : state) {

@@ -52,10 +52,15 @@ void pack_matrix(const TensorView& tensor) {
       if (want[i] != got[i] && !(std::isnan(want[i]) && std::isnan(got[i]))) std::abort();
     }
   }
-  QuantizedRows x;
-  quantize_rows(threads, want.data(), 1, stored.cols, x);
   std::vector<float> y(stored.rows);
-  packed_product(threads, packed, x, y.data(), stored.rows);
+  const PackedProduct product{packed.view(), y.data(), stored.rows};
+  if (reads_quantized_rows(stored.type)) {
+    QuantizedRows x;
+    quantize_rows(threads, want.data(), 1, stored.cols, x);
+    packed_products(threads, {&product, 1}, x);
+  } else {
+    packed_products(threads, {&product, 1}, want.data(), 1);
+  }
 }
 
 void open_model(const std::filesystem::path& path) {
@@ -68,7 +73,7 @@ void open_model(const std::filesystem::path& path) {
     std::size_t sum = 0;  // so that every byte of every view is read
     for (const std::byte one : tensor.bytes) sum += static_cast<std::size_t>(one);
     if (sum > 255 * tensor.bytes.size()) std::abort();
-    if (tensor.shape.size() == 2 && can_pack(tensor.type)) pack_matrix(tensor);
+    if (tensor.shape.size() == 2) pack_matrix(tensor);
   }
   const auto tokenizer = checkpoint.tokenizer();
   if (!tokenizer) return;

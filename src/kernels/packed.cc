@@ -2,7 +2,6 @@
 #include "kernels/packed.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstdlib>
 #include <cstring>
 
@@ -13,27 +12,10 @@
 #include "kernels/packed_rows.h"
 
 namespace laconic {
-namespace {
-
-// Bytes of all groups, for the weights and for the scales that follow them.
-struct PackedSizes {
-  std::size_t groups, group_weights, group_scales;
-
-  explicit PackedSizes(const WeightView& view) : groups(packed_groups(view.rows)) {
-    const PackedLayout layout = packed_layout(view.type);
-    const std::size_t blocks = view.cols / kQuantBlock;
-    group_weights = blocks * layout.block_bytes;
-    group_scales = blocks / layout.unit_blocks * layout.unit_bytes;
-  }
-};
-
-}  // namespace
-
-bool can_pack(DType type) { return packed_layout(type).block_bytes > 0; }
 
 std::size_t packed_bytes(const WeightView& view) {
-  const PackedSizes sizes(view);
-  const std::size_t bytes = checked_mul(sizes.groups, sizes.group_weights + sizes.group_scales,
+  const PackedGroup group = packed_group(view.type, view.cols);
+  const std::size_t bytes = checked_mul(packed_groups(view.rows), group.weights + group.scales,
                                         "the size of a packed matrix");
   return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
@@ -51,23 +33,21 @@ PackedMemory::PackedMemory(std::size_t bytes) {
 }
 
 PackedView pack_into(Threads& threads, const WeightView& view, std::uint8_t* memory) {
-  assert(can_pack(view.type));
-  const PackedSizes sizes(view);
-  const std::size_t blocks = view.cols / kQuantBlock;
+  const PackedGroup group = packed_group(view.type, view.cols);
+  const std::size_t groups = packed_groups(view.rows);
   std::uint8_t* weights = memory;
-  std::uint8_t* scales = weights + sizes.groups * sizes.group_weights;
-  std::uint8_t* const end_of_scales = scales + sizes.groups * sizes.group_scales;
+  std::uint8_t* scales = weights + groups * group.weights;
   // What rounding up adds is hashed and compared with the rest.
-  std::fill(end_of_scales, memory + packed_bytes(view), std::uint8_t{0});
+  std::fill(scales + groups * group.scales, memory + packed_bytes(view), std::uint8_t{0});
   const auto* source = reinterpret_cast<const std::uint8_t*>(view.data);
   const std::size_t stride = row_bytes(view.type, view.cols);
-  threads.parallel_for(sizes.groups, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
-    std::memset(weights + begin * sizes.group_weights, 0, (end - begin) * sizes.group_weights);
-    std::memset(scales + begin * sizes.group_scales, 0, (end - begin) * sizes.group_scales);
+  threads.parallel_for(groups, 4, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::memset(weights + begin * group.weights, 0, (end - begin) * group.weights);
+    std::memset(scales + begin * group.scales, 0, (end - begin) * group.scales);
     for (std::size_t r = begin * kPackedRows; r < std::min(end * kPackedRows, view.rows); ++r) {
-      const std::size_t group = r / kPackedRows;
-      pack_row(view.type, source + r * stride, blocks, r % kPackedRows,
-               weights + group * sizes.group_weights, scales + group * sizes.group_scales);
+      const std::size_t in = r / kPackedRows;
+      pack_row(view.type, source + r * stride, view.cols, r % kPackedRows,
+               weights + in * group.weights, scales + in * group.scales);
     }
   });
   return {view.type, weights, scales, view.rows, view.cols};
@@ -82,12 +62,10 @@ PackedMatrix PackedMatrix::pack(Threads& threads, const WeightView& view) {
 }
 
 void dequantize_packed_row(const PackedView& w, std::size_t row, float* out) {
-  const PackedLayout layout = packed_layout(w.type);
-  const std::size_t blocks = w.cols / kQuantBlock;
-  const std::size_t group = row / kPackedRows;
-  const std::uint8_t* weights = w.weights + group * blocks * layout.block_bytes;
-  const std::uint8_t* scales = w.scales + group * (blocks / layout.unit_blocks) * layout.unit_bytes;
-  unpack_row(w.type, weights, scales, blocks, row % kPackedRows, out);
+  const PackedGroup group = packed_group(w.type, w.cols);
+  const std::size_t in = row / kPackedRows;
+  unpack_row(w.type, w.weights + in * group.weights, w.scales + in * group.scales, w.cols,
+             row % kPackedRows, out);
 }
 
 }  // namespace laconic

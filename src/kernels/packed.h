@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Block-quantised weight matrices, laid out anew for integer dot products, and their product with
-// quantised rows.
+// Weight matrices, laid out anew for products with few or many rows, and these products.
 //
-// One recipe, whatever the number of rows, threads, tiles and the instruction set: the 32 products
-// of a block (of half a block in q6_k) are summed exactly in int32; blocks are added in ascending
-// order to one f32 sum, acc = fma(float(sum), weight_scale * row_scale, acc), and the K-quants'
-// minimum follows each block as acc = fma(-minimum, row_scale * row_sum, acc). So results are the
-// same bits everywhere; SIMD targets without fused multiply-add round twice.
+// Two recipes, by the type of the weights alone: whatever the number of rows, threads and tiles,
+// and the instruction set, results are the same bits (SIMD targets without fused multiply-add round
+// twice).
+//
+// Block-quantised weights times quantised rows: the 32 products of a block (of half a block in
+// q6_k) are summed exactly in int32; blocks are added in ascending order to one f32 sum, acc =
+// fma(float(sum), weight_scale * row_scale, acc), and the K-quants' minimum follows each block as
+// acc = fma(-minimum, row_scale * row_sum, acc).
+//
+// f32, f16 and bf16 weights times rows of f32: products of even columns are added in ascending
+// order to one f32 sum, those of odd columns to another, fma(w, x, acc), then both are added.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +19,8 @@
 #include <memory>
 #include <span>
 
-#include "kernels/linear.h"
 #include "kernels/quantized_rows.h"
+#include "kernels/weight_view.h"
 
 namespace laconic {
 
@@ -30,11 +35,11 @@ struct PackedView {
   std::size_t rows = 0, cols = 0;
 };
 
-// Whether matrices of this type can be packed.
-bool can_pack(DType type);
+// Whether a product of such weights reads quantised rows, rather than rows of f32.
+constexpr bool reads_quantized_rows(DType type) { return block_elements(type) > 1; }
 
-// Bytes that a packed copy takes, and a product reads: those of the source, and up to 3 % more in
-// K-quants. A multiple of 64 each.
+// Bytes that a packed copy takes, and a product reads: those of the source, up to 3 % more in
+// K-quants, and what fills up 16 rows and two columns. A multiple of 64 each.
 std::size_t packed_bytes(const WeightView& view);
 
 // Owns 64-byte aligned memory, in huge pages where the system allows. A model does best to pack all
@@ -55,7 +60,6 @@ class PackedMemory {
 
 // Packs into memory of the caller's, 64-byte aligned, and writes every byte of it: equal sources
 // give equal bytes. The source may go afterwards.
-// PRECONDITION: can_pack(view.type).
 PackedView pack_into(Threads& threads, const WeightView& view,
                      std::uint8_t* memory /* [packed_bytes(view)] */);
 
@@ -82,15 +86,14 @@ struct PackedProduct {
 };
 
 // y = x W^T for every product: one parallel region for matrices that share their input. Weights are
-// read from memory once for any n. PRECONDITION: w.cols equals x.cols() in each.
+// read from memory once for any n. PRECONDITION: w.cols equals x.cols() in each, and
+// reads_quantized_rows(w.type).
 void packed_products(Threads& threads, std::span<const PackedProduct> products,
                      const QuantizedRows& x);
 
-inline void packed_product(Threads& threads, const PackedMatrix& w, const QuantizedRows& x,
-                           float* y, std::size_t y_stride) {
-  const PackedProduct product{w.view(), y, y_stride};
-  packed_products(threads, {&product, 1}, x);
-}
+// The same for f32, f16 and bf16 weights.
+void packed_products(Threads& threads, std::span<const PackedProduct> products,
+                     const float* x /* [n][w.cols] */, std::size_t n);
 
 // The bits of dequantize_row on the matrix that was packed.
 void dequantize_packed_row(const PackedView& w, std::size_t row, float* out /* [cols] */);
@@ -98,6 +101,8 @@ void dequantize_packed_row(const PackedView& w, std::size_t row, float* out /* [
 namespace reference {
 // Dequantised weights times dequantised activations, in double.
 void packed_product(const PackedView& w, const QuantizedRowsView& x, float* y,
+                    std::size_t y_stride);
+void packed_product(const PackedView& w, const float* x /* [n][w.cols] */, std::size_t n, float* y,
                     std::size_t y_stride);
 }  // namespace reference
 

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the bytes of a packed matrix are.
 //
-// A group is 16 rows, the last one filled up with zeros. A block is 32 columns of a group: four
-// neighbouring columns are a quad, and a line of 64 bytes holds for each row a byte for each column
-// of a quad, [row][4]. Weights are non-negative, with their type's bias added:
+// A group is 16 rows, the last one filled up with zeros.
+//
+// Of f32, f16 and bf16, a block is two neighbouring columns of a group, the last one filled up with
+// a zero:
+//
+//   f32         2 lines of 64 bytes, one for each column: [row]
+//   f16         a line: [column][row]
+//   bf16        a line: [row][column], so that one operation widens either column of all rows
+//
+// Of the other types, a block is 32 columns of a group: four neighbouring columns are a quad, and a
+// line holds for each row a byte for each column of a quad, [row][4]. Weights are non-negative,
+// with their type's bias added:
 //
 //   q8_0        8 lines: line j is quad j, bias 128
 //   q4_0        4 lines: line j holds quad 2j in the low nibbles, quad 2j+1 in the high; bias 8
@@ -37,6 +46,7 @@ inline constexpr std::size_t kKPackedMinimaAt = 12 * kPackedRows;
 inline constexpr std::size_t kQ6KPackedScalesAt = 2 * kPackedRows;
 
 struct PackedLayout {
+  std::size_t block_columns;
   std::size_t block_bytes;  // of weights, for a group
   std::size_t unit_blocks;  // blocks whose scales lie together
   std::size_t unit_bytes;   // of their scales, for a group
@@ -45,22 +55,35 @@ struct PackedLayout {
 constexpr PackedLayout packed_layout(DType type) {
   constexpr std::size_t kHalves = kPackedRows * 2;  // an f16 for each row
   switch (type) {
-    case DType::kQ8_0:
-      return {8 * kLineBytes, 1, kHalves};
-    case DType::kQ4_0:
-      return {4 * kLineBytes, 1, kHalves};
-    case DType::kQ4_K:
-      return {4 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
-    case DType::kQ5_K:
-      return {5 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
-    case DType::kQ6_K:
-      return {6 * kLineBytes, 8, kHalves + 16 * kPackedRows};
     case DType::kF32:
+      return {2, 2 * kLineBytes, 1, 0};
     case DType::kF16:
     case DType::kBF16:
-      break;
+      return {2, kLineBytes, 1, 0};
+    case DType::kQ8_0:
+      return {kQuantBlock, 8 * kLineBytes, 1, kHalves};
+    case DType::kQ4_0:
+      return {kQuantBlock, 4 * kLineBytes, 1, kHalves};
+    case DType::kQ4_K:
+      return {kQuantBlock, 4 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
+    case DType::kQ5_K:
+      return {kQuantBlock, 5 * kLineBytes, 8, 2 * kHalves + 2 * 8 * kPackedRows};
+    case DType::kQ6_K:
+      return {kQuantBlock, 6 * kLineBytes, 8, kHalves + 16 * kPackedRows};
   }
-  return {0, 0, 0};
+  return {1, 0, 1, 0};
+}
+
+// A group of a matrix of so many columns.
+struct PackedGroup {
+  std::size_t blocks;
+  std::size_t weights, scales;  // bytes
+};
+
+constexpr PackedGroup packed_group(DType type, std::size_t cols) {
+  const PackedLayout layout = packed_layout(type);
+  const std::size_t blocks = (cols + layout.block_columns - 1) / layout.block_columns;
+  return {blocks, blocks * layout.block_bytes, blocks / layout.unit_blocks * layout.unit_bytes};
 }
 
 constexpr std::size_t packed_groups(std::size_t rows) {

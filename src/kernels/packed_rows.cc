@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/packed_rows.h"
 
-#include <cassert>
 #include <cstring>
 
 #include "base/half.h"
@@ -205,11 +204,39 @@ struct Q6_K {
   }
 };
 
+// f32, f16 and bf16: element (row, k) as bits, [column][row] or [row][column] within a block.
+template <typename Bits, bool kRowsFirst>
+struct Plain {
+  static constexpr std::size_t place(std::size_t row, std::size_t k) {
+    const std::size_t in_block = kRowsFirst ? row * 2 + k % 2 : k % 2 * kPackedRows + row;
+    return (k / 2 * 2 * kPackedRows + in_block) * sizeof(Bits);
+  }
+  static void pack(const std::uint8_t* source, std::size_t cols, std::size_t row,
+                   std::uint8_t* weights) {
+    for (std::size_t k = 0; k < cols; ++k) {
+      std::memcpy(weights + place(row, k), source + k * sizeof(Bits), sizeof(Bits));
+    }
+  }
+  template <typename Widen>
+  static void unpack(const std::uint8_t* weights, std::size_t cols, std::size_t row, float* out,
+                     Widen widen) {
+    for (std::size_t k = 0; k < cols; ++k) {
+      Bits bits;
+      std::memcpy(&bits, weights + place(row, k), sizeof(bits));
+      out[k] = widen(bits);
+    }
+  }
+};
+
+using F32 = Plain<float, false>;
+using F16 = Plain<std::uint16_t, false>;
+using BF16 = Plain<std::uint16_t, true>;
+
 template <class Format>
-void pack_units(const std::uint8_t* source, std::size_t blocks, std::size_t row,
+void pack_units(const std::uint8_t* source, std::size_t cols, std::size_t row,
                 std::uint8_t* weights, std::uint8_t* scales) {
   constexpr PackedLayout kLayout = packed_layout(Format::kType);
-  for (std::size_t b = 0; b < blocks; b += kLayout.unit_blocks) {
+  for (std::size_t b = 0; b < cols / kQuantBlock; b += kLayout.unit_blocks) {
     Format::pack(source, row, weights + b * kLayout.block_bytes, scales);
     source += block_bytes(Format::kType);
     scales += kLayout.unit_bytes;
@@ -217,10 +244,10 @@ void pack_units(const std::uint8_t* source, std::size_t blocks, std::size_t row,
 }
 
 template <class Format>
-void unpack_units(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t blocks,
+void unpack_units(const std::uint8_t* weights, const std::uint8_t* scales, std::size_t cols,
                   std::size_t row, float* out) {
   constexpr PackedLayout kLayout = packed_layout(Format::kType);
-  for (std::size_t b = 0; b < blocks; b += kLayout.unit_blocks) {
+  for (std::size_t b = 0; b < cols / kQuantBlock; b += kLayout.unit_blocks) {
     Format::unpack(weights + b * kLayout.block_bytes, scales, row, out + b * kQuantBlock);
     scales += kLayout.unit_bytes;
   }
@@ -228,46 +255,48 @@ void unpack_units(const std::uint8_t* weights, const std::uint8_t* scales, std::
 
 }  // namespace
 
-void pack_row(DType type, const std::uint8_t* source, std::size_t blocks, std::size_t row,
+void pack_row(DType type, const std::uint8_t* source, std::size_t cols, std::size_t row,
               std::uint8_t* weights, std::uint8_t* scales) {
   switch (type) {
     case DType::kQ8_0:
-      return pack_units<Q8_0>(source, blocks, row, weights, scales);
+      return pack_units<Q8_0>(source, cols, row, weights, scales);
     case DType::kQ4_0:
-      return pack_units<Q4_0>(source, blocks, row, weights, scales);
+      return pack_units<Q4_0>(source, cols, row, weights, scales);
     case DType::kQ4_K:
-      return pack_units<WithMinimum<DType::kQ4_K>>(source, blocks, row, weights, scales);
+      return pack_units<WithMinimum<DType::kQ4_K>>(source, cols, row, weights, scales);
     case DType::kQ5_K:
-      return pack_units<WithMinimum<DType::kQ5_K>>(source, blocks, row, weights, scales);
+      return pack_units<WithMinimum<DType::kQ5_K>>(source, cols, row, weights, scales);
     case DType::kQ6_K:
-      return pack_units<Q6_K>(source, blocks, row, weights, scales);
+      return pack_units<Q6_K>(source, cols, row, weights, scales);
     case DType::kF32:
+      return F32::pack(source, cols, row, weights);
     case DType::kF16:
+      return F16::pack(source, cols, row, weights);
     case DType::kBF16:
-      break;
+      return BF16::pack(source, cols, row, weights);
   }
-  assert(false && "only types that can_pack");
 }
 
 void unpack_row(DType type, const std::uint8_t* weights, const std::uint8_t* scales,
-                std::size_t blocks, std::size_t row, float* out) {
+                std::size_t cols, std::size_t row, float* out) {
   switch (type) {
     case DType::kQ8_0:
-      return unpack_units<Q8_0>(weights, scales, blocks, row, out);
+      return unpack_units<Q8_0>(weights, scales, cols, row, out);
     case DType::kQ4_0:
-      return unpack_units<Q4_0>(weights, scales, blocks, row, out);
+      return unpack_units<Q4_0>(weights, scales, cols, row, out);
     case DType::kQ4_K:
-      return unpack_units<WithMinimum<DType::kQ4_K>>(weights, scales, blocks, row, out);
+      return unpack_units<WithMinimum<DType::kQ4_K>>(weights, scales, cols, row, out);
     case DType::kQ5_K:
-      return unpack_units<WithMinimum<DType::kQ5_K>>(weights, scales, blocks, row, out);
+      return unpack_units<WithMinimum<DType::kQ5_K>>(weights, scales, cols, row, out);
     case DType::kQ6_K:
-      return unpack_units<Q6_K>(weights, scales, blocks, row, out);
+      return unpack_units<Q6_K>(weights, scales, cols, row, out);
     case DType::kF32:
+      return F32::unpack(weights, cols, row, out, [](float value) { return value; });
     case DType::kF16:
+      return F16::unpack(weights, cols, row, out, float_from_f16);
     case DType::kBF16:
-      break;
+      return BF16::unpack(weights, cols, row, out, float_from_bf16);
   }
-  assert(false && "only types that can_pack");
 }
 
 }  // namespace laconic

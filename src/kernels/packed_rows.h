@@ -11,10 +11,10 @@
 namespace laconic {
 
 // `weights` and `scales` are the group's memory, of which it writes this row's bytes.
-void pack_row(DType type, const std::uint8_t* source /* [row_bytes] */, std::size_t blocks,
+void pack_row(DType type, const std::uint8_t* source /* [row_bytes] */, std::size_t cols,
               std::size_t row, std::uint8_t* weights, std::uint8_t* scales);
 
 void unpack_row(DType type, const std::uint8_t* weights, const std::uint8_t* scales,
-                std::size_t blocks, std::size_t row, float* out /* [blocks][32] */);
+                std::size_t cols, std::size_t row, float* out /* [cols] */);
 
 }  // namespace laconic

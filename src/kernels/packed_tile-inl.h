@@ -131,10 +131,11 @@ template <class Format, std::size_t kX>
 HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::size_t first,
                               std::size_t first_part) {
   constexpr PackedLayout kLayout = packed_layout(Format::kType);
-  const std::size_t blocks = a.w.cols / kQuantBlock;
+  const PackedGroup of_group = packed_group(Format::kType, a.w.cols);
+  const std::size_t blocks = of_group.blocks;
   const std::size_t units = blocks / kLayout.unit_blocks;
-  const std::uint8_t* w = a.w.weights + group * blocks * kLayout.block_bytes;
-  const std::uint8_t* s = a.w.scales + group * units * kLayout.unit_bytes;
+  const std::uint8_t* w = a.w.weights + group * of_group.weights;
+  const std::uint8_t* s = a.w.scales + group * of_group.scales;
   V acc[kPartsAtOnce<kX>][kX];
   for (auto& part : acc) {
     for (V& sum : part) sum = hn::Zero(F32());
@@ -202,9 +203,8 @@ HWY_INLINE void packed_rest(const PackedArguments& a, std::size_t begin, std::si
 
 template <class Format>
 HWY_INLINE void packed_range(const PackedArguments& a, std::size_t begin, std::size_t end) {
-  constexpr PackedLayout kLayout = packed_layout(Format::kType);
   const std::size_t group_bytes =
-      std::max<std::size_t>(a.w.cols / kQuantBlock * kLayout.block_bytes, 1);
+      std::max<std::size_t>(packed_group(Format::kType, a.w.cols).weights, 1);
   const std::size_t chunk = std::max<std::size_t>(kChunkBytes / group_bytes, 1);
   for (std::size_t group = begin; group < end; group += chunk) {
     const std::size_t stop = std::min(end, group + chunk);
@@ -233,5 +233,5 @@ void packed_range_of_type(const PackedArguments& a, std::size_t begin, std::size
     case DType::kBF16:
       break;
   }
-  assert(false && "only types that can_pack");
+  assert(false && "only types of blocks");
 }

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "kernels/elementwise.h"
-#include "kernels/linear.h"
 #include "kernels/packed.h"
 #include "kernels/quantized_rows.h"
 #include "kernels/residual.h"
@@ -48,7 +47,9 @@ struct Reading {
   Reading() = default;  // nobody reads it
   Reading(const std::vector<float>& weight, std::initializer_list<const Matrix*> products)
       : norm(weight.data()) {
-    for (const Matrix* w : products) (w->is_packed() ? quantized : plain) = true;
+    for (const Matrix* w : products) {
+      (reads_quantized_rows(w->type()) ? quantized : plain) = true;
+    }
   }
 
   const float* norm = nullptr;
@@ -63,7 +64,7 @@ Reading before_mlp(const LayerWeights& w) { return {w.mlp_norm, {&w.gate, &w.up}
 
 struct Decoder::Impl {
   Impl(const Weights& w, Threads& t)
-      : weights(w), config(w.config), threads(t), prompt(t), attention(w.config, t) {}
+      : weights(w), config(w.config), threads(t), attention(w.config, t) {}
 
   void pass(const BatchLayout& batch);
   void embed(const BatchLayout& batch);
@@ -77,11 +78,8 @@ struct Decoder::Impl {
   };
   using Projections = std::initializer_list<Projection>;
 
-  // All rows: packed matrices read `quantized`, stored ones `in`, [rows][cols].
-  void project(Projections wanted, const BatchLayout& batch, const std::vector<float>& in);
-  void project_packed(Projections wanted, std::size_t rows);
-  void project_stored(const Projection& wanted, const BatchLayout& batch,
-                      const std::vector<float>& in);
+  // Each matrix reads `quantized` or `in`, [rows][cols], by its type.
+  void project(Projections wanted, std::size_t rows, const std::vector<float>& in);
   // x += added + bias (x as it is if null), and its norm into `quantized` and `normed` as read.
   // False if x is not finite.
   [[nodiscard]] bool next_stage(std::size_t rows, const float* added,
@@ -91,7 +89,6 @@ struct Decoder::Impl {
   const Weights& weights;
   const ModelConfig& config;
   Threads& threads;
-  PromptLinear prompt;
   AttentionBlock attention;
   BatchLayout layout;
   std::vector<float> x;               // [rows][hidden] residual stream
@@ -103,39 +100,23 @@ struct Decoder::Impl {
   std::vector<float> logits;          // [logit rows][vocab]
 };
 
-void Decoder::Impl::project(Projections wanted, const BatchLayout& batch,
-                            const std::vector<float>& in) {
-  project_packed(wanted, batch.rows());
-  for (const Projection& p : wanted) {
-    if (!p.w.is_packed()) project_stored(p, batch, in);
-  }
-}
-
-// One recipe for all rows, and one parallel region for all matrices.
-void Decoder::Impl::project_packed(Projections wanted, std::size_t rows) {
+// One parallel region for all matrices that read the same form.
+void Decoder::Impl::project(Projections wanted, std::size_t rows, const std::vector<float>& in) {
   std::array<PackedProduct, 3> products;  // q, k, v
   assert(wanted.size() <= products.size());
-  std::size_t count = 0;
-  for (const Projection& p : wanted) {
-    if (!p.w.is_packed()) continue;
-    p.out.resize(rows * p.w.rows());
-    products[count++] = {p.w.packed(), p.out.data(), p.w.rows()};
-  }
-  if (count > 0) packed_products(threads, {products.data(), count}, quantized);
-}
-
-// Decode rows by the decode recipe, prompt rows by the prompt recipe.
-void Decoder::Impl::project_stored(const Projection& wanted, const BatchLayout& batch,
-                                   const std::vector<float>& in) {
-  const WeightView& w = wanted.w.stored();
-  const std::size_t rows = batch.rows();
-  wanted.out.resize(rows * w.rows);
-  if (batch.decode_rows > 0) {
-    linear_decode(threads, w, in.data(), batch.decode_rows, wanted.out.data());
-  }
-  if (batch.decode_rows < rows) {
-    prompt.run(w, in.data() + batch.decode_rows * w.cols, rows - batch.decode_rows,
-               wanted.out.data() + batch.decode_rows * w.rows);
+  for (const bool reads_quantized : {true, false}) {
+    std::size_t count = 0;
+    for (const Projection& p : wanted) {
+      if (reads_quantized_rows(p.w.type()) != reads_quantized) continue;
+      p.out.resize(rows * p.w.rows());
+      products[count++] = {p.w.packed(), p.out.data(), p.w.rows()};
+    }
+    if (count == 0) continue;
+    if (reads_quantized) {
+      packed_products(threads, {products.data(), count}, quantized);
+    } else {
+      packed_products(threads, {products.data(), count}, in.data(), rows);
+    }
   }
 }
 
@@ -177,15 +158,17 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
   const LayerWeights& w = weights.layers[index];
   const std::size_t rows = batch.rows();
 
-  project({{w.q, q}, {w.k, k}, {w.v, v}}, batch, normed);
+  project({{w.q, q}, {w.k, k}, {w.v, v}}, rows, normed);
   mixed.resize(q.size());
   attention.run(index, w, batch, q.data(), k.data(), v.data(), mixed.data());
-  if (w.o.is_packed()) quantize_rows(threads, mixed.data(), rows, w.o.cols(), quantized);
-  project({{w.o, delta}}, batch, mixed);
+  if (reads_quantized_rows(w.o.type())) {
+    quantize_rows(threads, mixed.data(), rows, w.o.cols(), quantized);
+  }
+  project({{w.o, delta}}, rows, mixed);
   if (!next_stage(rows, delta.data(), w.o_bias, before_mlp(w))) throw_not_finite(index);
 
-  project({{w.gate, gate}, {w.up, up}}, batch, normed);
-  if (w.down.is_packed()) {
+  project({{w.gate, gate}, {w.up, up}}, rows, normed);
+  if (reads_quantized_rows(w.down.type())) {
     swiglu_quantize_rows(threads, gate.data(), up.data(), rows, w.down.cols(), quantized);
   } else {
     threads.parallel_for(
@@ -193,18 +176,16 @@ void Decoder::Impl::layer(std::size_t index, const BatchLayout& batch) {
           swiglu(gate.data() + begin, up.data() + begin, end - begin, gate.data() + begin);
         });
   }
-  project({{w.down, delta}}, batch, gate);
+  project({{w.down, delta}}, rows, gate);
   if (!next_stage(rows, delta.data(), {}, after_layer(index))) throw_not_finite(index);
 }
 
-// The output head always takes the decode recipe: few rows are asked for, and one recipe means that
-// a prompt's last row gives the same logits however the prompt was cut.
 void Decoder::Impl::project_logits(const BatchLayout& batch) {
   const std::size_t rows = batch.logit_rows.size();
   logits.resize(rows * config.vocab);
   if (rows == 0) return;
-  const bool packed = weights.head.is_packed();
-  if (packed) {
+  const bool reads_quantized = reads_quantized_rows(weights.head.type());
+  if (reads_quantized) {
     quantized.resize(rows, config.hidden);
   } else {
     normed.resize(rows * config.hidden);
@@ -213,18 +194,14 @@ void Decoder::Impl::project_logits(const BatchLayout& batch) {
     for (std::size_t i = begin; i < end; ++i) {
       const float* row = x.data() + batch.logit_rows[i] * config.hidden;
       const float* norm = weights.final_norm.data();
-      if (packed) {
+      if (reads_quantized) {
         rms_norm_quantize_row(row, norm, config.norm_eps, quantized, i);
       } else {
         rms_norm(row, norm, config.norm_eps, config.hidden, normed.data() + i * config.hidden);
       }
     }
   });
-  if (packed) {
-    project_packed({{weights.head, logits}}, rows);
-  } else {
-    linear_decode(threads, weights.head.stored(), normed.data(), rows, logits.data());
-  }
+  project({{weights.head, logits}}, rows, normed);
   std::atomic<bool> finite = true;
   threads.parallel_for(logits.size(), kLogitsToCheck,
                        [&](std::size_t begin, std::size_t end, std::size_t) {
@@ -251,14 +228,8 @@ Decoder::~Decoder() = default;
 std::span<const float> Decoder::forward(std::span<const Segment> batch) {
   BatchLayout& layout = impl_->layout;
   layout.place(batch);
-  // A pass of decode rows is some hundred small jobs, which the team keeps together for. Prompt
-  // rows of matrices that are not packed bring oneDNN, whose products would run on one thread
-  // within the team's region.
-  if (layout.decode_rows == layout.rows() || impl_->weights.all_packed) {
-    impl_->threads.with_team([&] { impl_->pass(layout); });
-  } else {
-    impl_->pass(layout);
-  }
+  // A pass is some hundred small jobs, which the team keeps together for.
+  impl_->threads.with_team([&] { impl_->pass(layout); });
   for (const Segment& segment : batch) segment.cache->advance(segment.ids.size());
   return impl_->logits;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The forward pass for a batch of sequences: prompt chunks and single new tokens mixed.
 //
-// Accumulates in f32. A row's result depends on its own sequence only. Packed matrices have one
-// recipe; where a matrix is used as stored, decode rows take the decode recipe and prompt rows the
-// prompt recipe whatever else is in the batch.
+// Accumulates in f32. A row's result depends on its own sequence only, bit for bit: whether it is
+// read as part of a prompt or generated, alone or in a batch, makes no difference.
 #pragma once
 
 #include <cstdint>

@@ -61,7 +61,7 @@ class Loader {
 
   // An embedding of its own is looked up only: where the file has the right type, its pages do.
   bool is_packed(const TensorView& tensor) const {
-    if (tensor.shape.size() != 2 || !can_pack(target(tensor))) return false;
+    if (tensor.shape.size() != 2) return false;
     const bool looked_up = tensor.name == kEmbedding && !checkpoint_.config().tied_head;
     return !looked_up || target(tensor) != tensor.type;
   }
@@ -174,12 +174,6 @@ Weights load_weights(Checkpoint& checkpoint, const DType* quantize, std::size_t 
   weights.layers.reserve(weights.config.layers);
   for (std::size_t i = 0; i < weights.config.layers; ++i) {
     weights.layers.push_back(load_layer(loader, i));
-  }
-  weights.all_packed = weights.head.is_packed();
-  for (const LayerWeights& l : weights.layers) {
-    for (const Matrix* w : {&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down}) {
-      weights.all_packed = weights.all_packed && w->is_packed();
-    }
   }
   return weights;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A decoder's weights, ready for the kernels: quantised matrices packed, others as stored, vectors
-// widened to f32.
+// A decoder's weights, ready for the kernels: matrices packed, vectors widened to f32.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "kernels/linear.h"
 #include "kernels/packed.h"
+#include "kernels/weight_view.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
 
 namespace laconic {
 
-// A matrix [rows][cols] as the kernels read it: block-quantised types packed, others as stored.
+// A matrix [rows][cols]: packed, or as stored where rows are only looked up.
 class Matrix {
  public:
   Matrix() = default;
@@ -35,7 +34,6 @@ class Matrix {
 
   bool is_packed() const { return packed_.weights != nullptr; }
   const PackedView& packed() const { return packed_; }  // PRECONDITION: is_packed()
-  const WeightView& stored() const { return stored_; }  // PRECONDITION: !is_packed()
 
   void dequantize_row(std::size_t row, float* out /* [cols] */) const;
 
@@ -69,7 +67,6 @@ struct Weights {
   std::vector<std::string> not_quantized;  // matrices that `quantize` left as stored
   PackedMemory packed;                     // owner of all packed matrices
   std::size_t packed_bytes = 0;
-  bool all_packed = false;  // no product reads a matrix as stored
 
   // Bytes of all weights, and those that one decode step reads (the embedding only once when tied).
   std::size_t total_bytes() const;
@@ -79,10 +76,10 @@ struct Weights {
   bool tied() const { return head.bytes().data() == embedding.bytes().data(); }
 };
 
-// Quantised matrices are packed into memory of their own and their source is let go, so that the
-// checkpoint has no data of them afterwards; other matrices are views into `checkpoint`, which must
-// outlive the result. With a `quantize` type, matrices whose rows are a multiple of 32 become that
-// type first. `threads`: 0 for one per core.
+// Matrices are packed into memory of their own and their source is let go, so that the checkpoint
+// has no data of them afterwards. An embedding that is not the head stays a view into `checkpoint`,
+// which must outlive the result. With a `quantize` type, matrices whose rows are a multiple of 32
+// become that type first. `threads`: 0 for one per core.
 Weights load_weights(Checkpoint& checkpoint, const DType* quantize = nullptr,
                      std::size_t threads = 0);
 

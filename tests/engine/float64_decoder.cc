@@ -275,6 +275,11 @@ void Float64Decoder::compress() {
       std::iota(order.begin(), order.end(), std::size_t{0});
       std::stable_sort(order.begin(), order.end(),
                        [&](std::size_t a, std::size_t b) { return pooled[a] > pooled[b]; });
+      if (keep > 0 && keep < order.size()) {
+        const double last = pooled[order[keep - 1]], gap = last - pooled[order[keep]];
+        const auto call = closest_calls_.try_emplace({l, kv}, 1.0).first;
+        call->second = std::min(call->second, gap / last);
+      }
       order.resize(keep);
       std::sort(order.begin(), order.end());
       std::vector<Row>& rows_here = cache_[l][kv];
@@ -293,6 +298,11 @@ void Float64Decoder::keep(std::size_t layer, std::size_t kv_head,
   std::erase_if(cache_[layer][kv_head], [&](const Row& row) {
     return !std::binary_search(positions.begin(), positions.end(), row.position);
   });
+}
+
+double Float64Decoder::closest_call(std::size_t layer, std::size_t kv_head) const {
+  const auto found = closest_calls_.find({layer, kv_head});
+  return found == closest_calls_.end() ? 1.0 : found->second;
 }
 
 const std::vector<Float64Decoder::Row>& Float64Decoder::held(std::size_t layer,

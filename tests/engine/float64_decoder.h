@@ -53,6 +53,9 @@ class Float64Decoder {
   std::size_t rows(std::size_t layer, std::size_t kv_head) const;
   // True positions held. [rows]
   std::vector<std::int32_t> positions(std::size_t layer, std::size_t kv_head) const;
+  // Of all compressions, the least difference between the last score that stayed and the first that
+  // went, relative to it: below the rounding of f32, either choice is right.
+  double closest_call(std::size_t layer, std::size_t kv_head) const;
 
  private:
   const Vector& tensor(const std::string& name);
@@ -72,8 +75,9 @@ class Float64Decoder {
   std::map<std::string, Vector> tensors_;
   std::vector<double> inverse_frequency_;
   double magnitude_ = 1.0;
-  std::vector<std::vector<std::vector<Row>>> cache_;  // [layer][kv_head]
-  std::vector<std::vector<Vector>> queries_;          // [layer][generated tokens][heads * head_dim]
+  std::vector<std::vector<std::vector<Row>>> cache_;                     // [layer][kv_head]
+  std::map<std::pair<std::size_t, std::size_t>, double> closest_calls_;  // by (layer, kv_head)
+  std::vector<std::vector<Vector>> queries_;  // [layer][generated tokens][heads * head_dim]
   std::int32_t position_ = 0;
   std::size_t prompt_rows_ = 0, generated_ = 0, rounds_ = 0;
   bool generating_ = false;

@@ -3,12 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-
-#include "base/threads.h"
-#include "engine/model_impl.h"
-#include "kernels/linear.h"
 
 namespace laconic::test {
 namespace {
@@ -16,33 +11,6 @@ namespace {
 std::uint32_t next(std::uint32_t& state) {
   state = state * 1664525u + 1013904223u;
   return state >> 8;
-}
-
-// y of `rows` rows of x through W, `chunk` rows at a time. [rows][w.rows]
-std::vector<float> in_chunks(const WeightView& w, const std::vector<float>& x, std::size_t rows,
-                             std::size_t chunk, std::size_t team) {
-  Threads threads(team);
-  PromptLinear linear(threads);
-  std::vector<float> y(rows * w.rows);
-  for (std::size_t done = 0; done < rows; done += chunk) {
-    linear.run(w, x.data() + done * w.cols, std::min(chunk, rows - done), y.data() + done * w.rows);
-  }
-  return y;
-}
-
-bool keeps_bits(const WeightView& w) {
-  constexpr std::size_t kRows = 70;
-  std::vector<float> x(kRows * w.cols);
-  std::uint32_t state = 1;
-  for (float& value : x) value = static_cast<float>(next(state) % 2001) / 1000.0f - 1.0f;
-  const std::vector<float> whole = in_chunks(w, x, kRows, kRows, 1);
-  for (const std::size_t team : {1u, 2u, 3u}) {
-    for (const std::size_t chunk : {1u, 7u, 64u}) {
-      const std::vector<float> y = in_chunks(w, x, kRows, chunk, team);
-      if (std::memcmp(y.data(), whole.data(), y.size() * sizeof(float)) != 0) return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace
@@ -93,14 +61,6 @@ double relative_change(const Generation& got, const Generation& exact) {
     }
   }
   return std::sqrt(error / size);
-}
-
-bool library_keeps_bits(const Model& model) {
-  const LayerWeights& layer = model.impl().weights.layers.front();
-  const Matrix* const matrices[] = {&layer.q,    &layer.k,  &layer.v,   &layer.o,
-                                    &layer.gate, &layer.up, &layer.down};
-  return std::all_of(std::begin(matrices), std::end(matrices),
-                     [](const Matrix* w) { return w->is_packed() || keeps_bits(w->stored()); });
 }
 
 void trace_into(Session& session, KeepLists& lists) {

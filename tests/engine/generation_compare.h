@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the tests of invariance compare two generations: forced ids, so that every step has a partner
 // whatever the logits say, and the largest difference of any logit.
-//
-// Our kernels give the same bits for any batch, chunk and number of threads. oneDNN, which computes
-// the products of prompt rows, promises no such thing: library_keeps_bits() asks it, and only where
-// it says no do the comparisons allow a tolerance.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +24,6 @@ double largest_difference(const Generation& a, const Generation& b);
 double largest_logit(const Generation& a);
 // Root mean square of the change over that of the exact logits.
 double relative_change(const Generation& got, const Generation& exact);
-
-// Whether oneDNN gives a row of these weights' products the same bits in chunks of 1, 7 and 64 and
-// with 1 to 3 threads.
-bool library_keeps_bits(const Model& model);
 
 // Keep-lists of every compression by (sequence, step, layer, KV head).
 using KeepLists = std::map<std::tuple<SequenceId, std::size_t, std::size_t, std::size_t>,

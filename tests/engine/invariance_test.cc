@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chunks, batches and threads change nothing: for every weight type and row type, and for what a
+// Chunks, batches and threads change no bit: for every weight type and row type, and for what a
 // policy keeps.
 #include <gtest/gtest.h>
 
@@ -25,19 +25,9 @@ SessionOptions rows_of(KvType type, std::size_t threads = 2) {
   return options;
 }
 
-// Where oneDNN does not keep bits, a K or V that lies between two stored values may round either
-// way, so what is left is the rows' own rounding: 2^-11 of f16 and 2^-8 of bf16, a few times.
-// q8_0, off by a 254th of the largest value around, counts as bf16.
-double tolerance(const Model& model, KvType rows) {
-  if (library_keeps_bits(model)) return 0.0;
-  if (rows == KvType::kF32) return 1e-5;
-  return 4 * (rows == KvType::kF16 ? 0x1p-11 : 0x1p-8);
-}
-
 // Every promise of independence for one model.
 void expect_independence(const Model& model, KvType rows) {
   const std::size_t vocab = model.info().vocab;
-  const double allowed = tolerance(model, rows);
   const auto prompt = random_ids(75, 1, vocab);
   const GenerateOptions generate = forced(12, 2, vocab);
   const SessionOptions options = rows_of(rows);
@@ -48,11 +38,11 @@ void expect_independence(const Model& model, KvType rows) {
     SessionOptions chunked = options;
     chunked.batch_tokens = chunk;
     const Generation got = Session(model, chunked).generate(prompt, generate);
-    EXPECT_LE(largest_difference(got, whole), allowed) << "chunks of " << chunk;
+    EXPECT_EQ(largest_difference(got, whole), 0) << "chunks of " << chunk;
   }
   for (const std::size_t threads : {1u, 3u}) {
     const Generation got = Session(model, rows_of(rows, threads)).generate(prompt, generate);
-    EXPECT_LE(largest_difference(got, whole), allowed) << threads << " threads";
+    EXPECT_EQ(largest_difference(got, whole), 0) << threads << " threads";
   }
   SessionOptions mixed = options;
   mixed.batch_tokens = 20;  // some decode while others are still reading
@@ -62,7 +52,7 @@ void expect_independence(const Model& model, KvType rows) {
   batch.add(random_ids(41, 7, vocab), forced(9, 8, vocab));
   while (batch.step()) {
   }
-  EXPECT_LE(largest_difference(batch.result(id), whole), allowed) << "in a batch";
+  EXPECT_EQ(largest_difference(batch.result(id), whole), 0) << "in a batch";
 }
 
 class InvarianceTest : public ::testing::TestWithParam<Types> {};
@@ -90,7 +80,6 @@ TEST_P(KQuantInvarianceTest, ChunksBatchesAndThreadsDoNotMatter) {
   make_random_model(k_quant_shape(Architecture::kLlama, true), folder / "m.gguf", GetParam(), {},
                     /*seed=*/5);
   const Model model = Model::open(folder / "m.gguf");
-  ASSERT_TRUE(library_keeps_bits(model)) << "every product is packed, so every bit must stay";
   expect_independence(model, KvType::kF16);
 }
 
@@ -117,19 +106,18 @@ TEST(Invariance, HoldsWhereThreadsShareHeads) {
   const auto prompt = random_ids(1100, 1, vocab);
   const GenerateOptions generate = forced(6, 2, vocab);
   for (const KvType rows : {KvType::kF16, KvType::kQ8_0}) {
-    const double allowed = tolerance(model, rows);
     const Generation alone = Session(model, rows_of(rows, 1)).generate(prompt, generate);
     for (const std::size_t threads : {2u, 3u, 5u}) {
       const SessionOptions options = rows_of(rows, threads);
       const Generation got = Session(model, options).generate(prompt, generate);
-      EXPECT_LE(largest_difference(got, alone), allowed) << threads << " threads";
+      EXPECT_EQ(largest_difference(got, alone), 0) << threads << " threads";
     }
     Session batch(model, rows_of(rows, 3));
     for (std::uint32_t i = 0; i < 9; ++i) batch.add(random_ids(30, i, vocab), forced(40, i, vocab));
     const SequenceId id = batch.add(prompt, generate);
     while (batch.step()) {
     }
-    EXPECT_LE(largest_difference(batch.result(id), alone), allowed) << "in a batch";
+    EXPECT_EQ(largest_difference(batch.result(id), alone), 0) << "in a batch";
   }
 }
 
@@ -191,7 +179,6 @@ class KeepListTest : public ::testing::TestWithParam<Policy> {
   }
 };
 
-// One prompt token at a time: oneDNN sees the same shapes, so nothing here depends on it.
 TEST_P(KeepListTest, InARaggedBatchEqualsAloneBitForBit) {
   const Outcome alone = run(options(1, 2), false), batch = run(options(1, 2), true);
   ASSERT_FALSE(alone.lists.empty());
@@ -202,15 +189,13 @@ TEST_P(KeepListTest, InARaggedBatchEqualsAloneBitForBit) {
   }
 }
 
-// Prompts share chunks: the products come from oneDNN in other shapes.
 TEST_P(KeepListTest, ChunksAndThreadsDoNotMatter) {
   const Outcome want = run(options(512, 1), false);
-  const double allowed = library_keeps_bits(tiny_model()) ? 0.0 : 1e-5;
   for (const std::size_t threads : {1u, 2u, 3u}) {
     const Outcome got = run(options(16, threads), true);
     EXPECT_EQ(got.lists, want.lists) << threads << " threads";
     for (std::size_t i = 0; i < want.results.size(); ++i) {
-      EXPECT_LE(largest_difference(got.results[i], want.results[i]), allowed)
+      EXPECT_EQ(largest_difference(got.results[i], want.results[i]), 0)
           << threads << " threads, sequence " << i;
     }
   }

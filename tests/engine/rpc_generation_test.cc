@@ -56,6 +56,8 @@ TEST_P(RpcGenerationTest, EqualsFloat64Decoder) {
     ASSERT_EQ(plain.rows(0, 0), Schedule::rows_after(kv, prompt.size(), step + 1));
   }
   const auto& shape = checkpoint.config();
+  constexpr double kRounding = 1e-6;  // of scores in f32, relative; other calls are above 1e-4
+  std::size_t ties = 0;
   for (std::size_t l = 0; l < shape.layers; ++l) {
     for (std::size_t h = 0; h < shape.kv_heads; ++h) {
       EXPECT_EQ(got.kv.rows[l][h], plain.rows(l, h));
@@ -63,9 +65,14 @@ TEST_P(RpcGenerationTest, EqualsFloat64Decoder) {
       const auto positions = plain.positions(l, h);
       const auto& kept = last_kept[{l, h}];
       ASSERT_LE(kept.size(), positions.size());
+      if (plain.closest_call(l, h) < kRounding) {
+        ++ties;
+        continue;
+      }
       EXPECT_TRUE(std::equal(kept.begin(), kept.end(), positions.begin())) << l << " " << h;
     }
   }
+  EXPECT_LE(ties, 1u);
   EXPECT_EQ(got.kv.compressions, (kTokens - kv.window) / kv.interval);
   EXPECT_EQ(traced, got.kv.compressions * shape.layers * shape.kv_heads);
 }

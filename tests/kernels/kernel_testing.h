@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/linear.h"
 #include "kernels/quantize.h"
 #include "kernels/system.h"
+#include "kernels/weight_view.h"
 
 namespace laconic::test {
 

@@ -16,7 +16,7 @@ namespace {
 using test::kPackedTypes;
 using test::on_every_target;
 using test::random_floats;
-using test::RandomBlocks;
+using test::RandomMatrix;
 using test::same_bits;
 
 constexpr float kUntouched = -12345.0f;
@@ -26,32 +26,53 @@ std::vector<float> product(Threads& threads, const PackedMatrix& w, const std::v
   // Tiles are rounded up: what an earlier and longer batch left behind the rows must not show, and
   // nothing is written behind theirs.
   constexpr std::size_t kMore = 15;
-  const std::vector<float> lost((n + kMore) * w.view().cols,
-                                std::numeric_limits<float>::quiet_NaN());
-  QuantizedRows rows;
-  quantize_rows(threads, lost.data(), n + kMore, w.view().cols, rows);
-  quantize_rows(threads, x.data(), n, w.view().cols, rows);
-  std::vector<float> y((n + kMore) * w.view().rows, kUntouched);
-  packed_product(threads, w, rows, y.data(), w.view().rows);
-  const auto end = y.begin() + static_cast<std::ptrdiff_t>(n * w.view().rows);
+  const PackedView& view = w.view();
+  std::vector<float> y((n + kMore) * view.rows, kUntouched);
+  const PackedProduct wanted{view, y.data(), view.rows};
+  if (reads_quantized_rows(view.type)) {
+    const std::vector<float> lost((n + kMore) * view.cols, std::numeric_limits<float>::quiet_NaN());
+    QuantizedRows rows;
+    quantize_rows(threads, lost.data(), n + kMore, view.cols, rows);
+    quantize_rows(threads, x.data(), n, view.cols, rows);
+    packed_products(threads, {&wanted, 1}, rows);
+  } else {
+    packed_products(threads, {&wanted, 1}, x.data(), n);
+  }
+  const auto end = y.begin() + static_cast<std::ptrdiff_t>(n * view.rows);
   EXPECT_TRUE(std::all_of(end, y.end(), [](float value) { return value == kUntouched; }));
   y.erase(end, y.end());
   return y;
 }
 
-// Against exact sums. The f32 sum of b blocks makes b roundings of at most the sum of magnitudes,
-// each with a product of scales rounded once (twice that for targets that round products too, and
-// for minima).
+std::vector<float> twin(const PackedMatrix& w, const std::vector<float>& x, std::size_t n) {
+  const PackedView& view = w.view();
+  std::vector<float> y(n * view.rows, kUntouched);
+  if (reads_quantized_rows(view.type)) {
+    QuantizedRows rows;
+    reference::quantize_rows(x.data(), n, view.cols, rows);
+    reference::packed_product(view, rows.view(), y.data(), view.rows);
+  } else {
+    reference::packed_product(view, x.data(), n, y.data(), view.rows);
+  }
+  return y;
+}
+
+// Roundings of an f32 sum, each of at most 2^-24 of the sum of magnitudes: one for each block, with
+// a product of scales rounded once (twice that for targets that round products too, and for
+// minima), or for each column.
+double roundings(const WeightView& w) {
+  const std::size_t terms = reads_quantized_rows(w.type) ? w.cols / kQuantBlock : w.cols / 2;
+  return 0x1p-24 * 4 * static_cast<double>(terms + 2);
+}
+
+// Against exact sums.
 void expect_close_to_twin(Threads& threads, const WeightView& view, std::size_t n,
                           std::uint32_t seed) {
   const PackedMatrix w = PackedMatrix::pack(threads, view);
   const std::vector<float> x = random_floats(n * view.cols, seed);
-  QuantizedRows rows;
-  reference::quantize_rows(x.data(), n, view.cols, rows);
-  std::vector<float> expected(n * view.rows, kUntouched);
-  reference::packed_product(w.view(), rows.view(), expected.data(), view.rows);
+  const std::vector<float> expected = twin(w, x, n);
   const std::vector<float> y = product(threads, w, x, n);
-  const double step = 0x1p-24 * 4 * static_cast<double>(view.cols / kQuantBlock + 2);
+  const double step = roundings(view);
   std::vector<float> weights(view.cols);
   for (std::size_t r = 0; r < view.rows; ++r) {
     dequantize_row(view, r, weights.data());
@@ -71,13 +92,13 @@ TEST(PackedProduct, EqualsTheTwinOnEveryTarget) {
   Threads threads(1);
   on_every_target([&] {
     for (DType type : kPackedTypes) {
-      const std::size_t unit = block_elements(type);
+      const std::size_t unit = test::unit_columns(type);
       for (std::size_t units : {0u, 1u, 2u, 3u, 5u}) {
         for (std::size_t rows : {0u, 1u, 15u, 16u, 17u, 40u}) {
-          for (std::size_t n : {0u, 1u, 2u, 3u, 4u, 5u, 8u, 12u, 27u}) {
+          for (std::size_t n : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 12u, 27u}) {
             SCOPED_TRACE(std::string(dtype_name(type)) + " " + std::to_string(rows) + "x" +
                          std::to_string(units * unit) + " n" + std::to_string(n));
-            const RandomBlocks w(type, rows, units * unit, 1);
+            const RandomMatrix w(type, rows, units * unit, 1);
             expect_close_to_twin(threads, w.view, n, 2);
           }
         }
@@ -91,7 +112,7 @@ TEST(PackedProduct, TheSameBitsAnywhereInABatch) {
   on_every_target([&] {
     for (DType type : kPackedTypes) {
       const std::size_t cols = 512, most = 29;
-      const RandomBlocks source(type, 51, cols, 3);
+      const RandomMatrix source(type, 51, cols, 3);
       const PackedMatrix w = PackedMatrix::pack(threads, source.view);
       const std::vector<float> x = random_floats(most * cols, 4);
       const std::vector<float> all = product(threads, w, x, most);
@@ -113,7 +134,7 @@ TEST(PackedProduct, TheSameBitsAnywhereInABatch) {
 TEST(PackedProduct, TheSameBitsOnTargetsThatFuse) {
   Threads threads(1);
   for (DType type : kPackedTypes) {
-    const RandomBlocks source(type, 37, 1024, 5);
+    const RandomMatrix source(type, 37, 1024, 5);
     const PackedMatrix w = PackedMatrix::pack(threads, source.view);
     const std::vector<float> x = random_floats(14 * 1024, 6);
     std::vector<float> first;
@@ -129,7 +150,7 @@ TEST(PackedProduct, TheSameBitsOnTargetsThatFuse) {
 TEST(PackedProduct, ThreadsDoNotMatter) {
   Threads one(1);
   for (DType type : kPackedTypes) {
-    const RandomBlocks source(type, 1003, 512, 7);
+    const RandomMatrix source(type, 1003, 512, 7);
     const PackedMatrix w = PackedMatrix::pack(one, source.view);
     for (std::size_t n : {1u, 13u}) {
       const std::vector<float> x = random_floats(n * 512, 8);
@@ -150,42 +171,56 @@ TEST(PackedProduct, ThreadsDoNotMatter) {
 // More weights than stay in the cache at once: the range is cut into chunks.
 TEST(PackedProduct, ChunksJoin) {
   Threads threads(1);
-  const RandomBlocks source(DType::kQ8_0, 330, 4096, 9);
+  const RandomMatrix source(DType::kQ8_0, 330, 4096, 9);
   expect_close_to_twin(threads, source.view, 14, 10);
 }
 
-TEST(PackedProduct, MatricesOfOneRegionEqualEachAlone) {
+// One parallel region for matrices of different types and heights.
+template <std::size_t kTypes, typename Multiply>
+void expect_each_alone(const DType (&types)[kTypes], std::size_t count, Multiply multiply) {
   const std::size_t cols = 512, n = 5;
+  Threads threads(count);
+  const std::vector<float> x = random_floats(n * cols, 11);
+  std::vector<PackedMatrix> matrices;
+  std::vector<std::vector<float>> outputs;
+  std::vector<PackedProduct> products;
+  std::uint32_t seed = 12;
+  for (DType type : types) {
+    for (std::size_t height : {1u, 640u, 0u, 130u}) {
+      const RandomMatrix source(type, height, cols, seed++);
+      matrices.push_back(PackedMatrix::pack(threads, source.view));
+      outputs.emplace_back(n * (height + 3), kUntouched);
+    }
+  }
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    const PackedView& w = matrices[i].view();
+    products.push_back({w, outputs[i].data(), w.rows + 3});
+  }
+  multiply(threads, products, x, n);
+  for (std::size_t i = 0; i < matrices.size(); ++i) {
+    const std::size_t height = matrices[i].view().rows;
+    const std::vector<float> alone = product(threads, matrices[i], x, n);
+    for (std::size_t t = 0; t < n; ++t) {
+      const float* y = outputs[i].data() + t * (height + 3);
+      EXPECT_TRUE(std::equal(y, y + height, alone.data() + t * height)) << i;
+      for (std::size_t r = height; r < height + 3; ++r) EXPECT_EQ(y[r], kUntouched) << i;
+    }
+  }
+}
+
+TEST(PackedProduct, MatricesOfOneRegionEqualEachAlone) {
   for (std::size_t count : {1u, 3u}) {
-    Threads threads(count);
-    const std::vector<float> x = random_floats(n * cols, 11);
-    QuantizedRows rows;
-    quantize_rows(threads, x.data(), n, cols, rows);
-    std::vector<PackedMatrix> matrices;
-    std::vector<std::vector<float>> outputs;
-    std::vector<PackedProduct> products;
-    std::uint32_t seed = 12;
-    for (DType type : kPackedTypes) {
-      for (std::size_t height : {1u, 640u, 0u, 130u}) {
-        const RandomBlocks source(type, height, cols, seed++);
-        matrices.push_back(PackedMatrix::pack(threads, source.view));
-        outputs.emplace_back(n * (height + 3), kUntouched);
-      }
-    }
-    for (std::size_t i = 0; i < matrices.size(); ++i) {
-      const PackedView& w = matrices[i].view();
-      products.push_back({w, outputs[i].data(), w.rows + 3});
-    }
-    packed_products(threads, products, rows);
-    for (std::size_t i = 0; i < matrices.size(); ++i) {
-      const std::size_t height = matrices[i].view().rows;
-      const std::vector<float> alone = product(threads, matrices[i], x, n);
-      for (std::size_t t = 0; t < n; ++t) {
-        const float* y = outputs[i].data() + t * (height + 3);
-        EXPECT_TRUE(std::equal(y, y + height, alone.data() + t * height)) << i;
-        for (std::size_t r = height; r < height + 3; ++r) EXPECT_EQ(y[r], kUntouched) << i;
-      }
-    }
+    expect_each_alone(test::kBlockTypes, count,
+                      [](Threads& threads, const std::vector<PackedProduct>& products,
+                         const std::vector<float>& x, std::size_t n) {
+                        QuantizedRows rows;
+                        quantize_rows(threads, x.data(), n, x.size() / n, rows);
+                        packed_products(threads, products, rows);
+                      });
+    expect_each_alone(test::kPlainTypes, count,
+                      [](Threads& threads, const std::vector<PackedProduct>& products,
+                         const std::vector<float>& x,
+                         std::size_t n) { packed_products(threads, products, x.data(), n); });
   }
 }
 
@@ -197,8 +232,8 @@ struct EqualWeights {
   int value;
 };
 
-RandomBlocks equal_weights(const EqualWeights& w, std::size_t rows, std::size_t cols) {
-  RandomBlocks source(w.type, rows, cols, 13);
+RandomMatrix equal_weights(const EqualWeights& w, std::size_t rows, std::size_t cols) {
+  RandomMatrix source(w.type, rows, cols, 13);
   // Every field of more than a byte's half holds equal halves, so that one byte says it all.
   const auto fill = static_cast<std::byte>(
       w.type == DType::kQ8_0 ? w.bits : (w.bits & 15u) | (w.bits & 15u) << 4);
@@ -233,7 +268,7 @@ TEST(PackedProduct, ExtremeWeightsAreExact) {
   Threads threads(1);
   const std::size_t cols = 512;
   for (const EqualWeights& extreme : extremes) {
-    const RandomBlocks source = equal_weights(extreme, 17, cols);
+    const RandomMatrix source = equal_weights(extreme, 17, cols);
     std::vector<float> stored(cols);
     dequantize_row(source.view, 16, stored.data());
     for (float weight : stored) ASSERT_EQ(weight, static_cast<float>(extreme.value));
@@ -254,9 +289,9 @@ TEST(PackedProduct, ExtremeWeightsAreExact) {
 
 TEST(PackedProduct, InfiniteAndSmallestScales) {
   Threads threads(1);
-  for (DType type : kPackedTypes) {
+  for (DType type : test::kBlockTypes) {
     const std::size_t cols = 2 * block_elements(type);
-    RandomBlocks source(type, 20, cols, 14);
+    RandomMatrix source(type, 20, cols, 14);
     const std::size_t row = row_bytes(type, cols);
     for (const std::size_t place : test::scale_places(type)) {
       test::set_half(source.bytes.data() + place, std::numeric_limits<float>::infinity());
@@ -281,12 +316,59 @@ TEST(PackedProduct, InfiniteAndSmallestScales) {
   }
 }
 
+// Also in the last one of an odd number of columns.
+TEST(PackedProduct, InfinitiesAndNanShow) {
+  Threads threads(1);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (DType type : test::kPlainTypes) {
+    for (std::size_t place : {0u, 1u, 68u, 69u, 70u}) {
+      RandomMatrix source(type, 20, 71, 14);
+      const std::size_t row = row_bytes(type, 71);
+      const std::size_t at = place * block_bytes(type);
+      const float nan = std::numeric_limits<float>::quiet_NaN();
+      reference::quantize_row(type, &infinity, 1, source.bytes.data() + at);
+      reference::quantize_row(type, &nan, 1, source.bytes.data() + row + at);
+      on_every_target([&] {
+        const PackedMatrix w = PackedMatrix::pack(threads, source.view);
+        std::vector<float> x(71, 1.0f);
+        const std::vector<float> y = product(threads, w, x, 1);
+        EXPECT_EQ(y[0], infinity) << dtype_name(type) << " " << place;
+        EXPECT_TRUE(std::isnan(y[1])) << dtype_name(type) << " " << place;
+        for (std::size_t r = 2; r < 20; ++r) EXPECT_TRUE(std::isfinite(y[r])) << dtype_name(type);
+        x[place] = nan;
+        for (float value : product(threads, w, x, 1)) EXPECT_TRUE(std::isnan(value));
+      });
+    }
+  }
+}
+
+// Mapped files promise nothing about where a tensor begins.
+TEST(PackedMatrix, SourcesMayLieAnywhere) {
+  Threads threads(1);
+  for (DType type : kPackedTypes) {
+    const std::size_t cols = 3 * test::unit_columns(type);
+    const RandomMatrix source(type, 37, cols, 7);
+    const PackedMatrix straight = PackedMatrix::pack(threads, source.view);
+    for (std::size_t shift : {1u, 2u, 3u, 7u}) {
+      std::vector<std::byte> moved(source.bytes.size() + shift);
+      std::copy(source.bytes.begin(), source.bytes.end(),
+                moved.begin() + static_cast<std::ptrdiff_t>(shift));
+      WeightView view = source.view;
+      view.data = moved.data() + shift;
+      const PackedMatrix w = PackedMatrix::pack(threads, view);
+      EXPECT_TRUE(
+          std::equal(w.view().weights, w.view().weights + w.bytes(), straight.view().weights))
+          << dtype_name(type) << " " << shift;
+    }
+  }
+}
+
 TEST(PackedMatrix, RowsComeBackBitForBit) {
   Threads threads(2);
   for (DType type : kPackedTypes) {
     for (std::size_t rows : {1u, 16u, 37u}) {
-      const std::size_t cols = 3 * block_elements(type);
-      const RandomBlocks source(type, rows, cols, 15);
+      const std::size_t cols = 3 * test::unit_columns(type);
+      const RandomMatrix source(type, rows, cols, 15);
       const PackedMatrix w = PackedMatrix::pack(threads, source.view);
       std::vector<float> packed(cols), stored(cols);
       for (std::size_t r = 0; r < rows; ++r) {
@@ -300,7 +382,7 @@ TEST(PackedMatrix, RowsComeBackBitForBit) {
 
 TEST(PackedMatrix, SeveralShareOnePieceOfMemory) {
   Threads threads(2);
-  std::vector<RandomBlocks> sources;
+  std::vector<RandomMatrix> sources;
   std::size_t bytes = 0;
   for (DType type : kPackedTypes) {
     sources.emplace_back(type, 21, 512, 17);
@@ -309,7 +391,7 @@ TEST(PackedMatrix, SeveralShareOnePieceOfMemory) {
   const PackedMemory memory((std::size_t{3} << 20) + bytes);  // more than a huge page
   std::uint8_t* at = memory.data();
   std::vector<PackedView> packed;
-  for (const RandomBlocks& source : sources) {
+  for (const RandomMatrix& source : sources) {
     packed.push_back(pack_into(threads, source.view, at));
     at += packed_bytes(source.view);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(at) % 64, 0u);
@@ -328,7 +410,7 @@ TEST(PackedMatrix, WritesEveryByte) {
   for (DType type : kPackedTypes) {
     for (std::size_t rows : {16u, 48u}) {
       for (std::size_t units : {0u, 1u, 3u}) {
-        const RandomBlocks source(type, rows, units * block_elements(type), 18);
+        const RandomMatrix source(type, rows, units * test::unit_columns(type), 18);
         const std::size_t bytes = packed_bytes(source.view);
         const PackedMemory zeros(bytes), ones(bytes);
         std::fill_n(zeros.data(), bytes, std::uint8_t{0});
@@ -345,13 +427,10 @@ TEST(PackedMatrix, WritesEveryByte) {
 TEST(PackedMatrix, TakesHardlyMoreThanTheSource) {
   Threads threads(1);
   for (DType type : kPackedTypes) {
-    const RandomBlocks source(type, 32, 1024, 16);
+    const RandomMatrix source(type, 32, 1024, 16);
     const PackedMatrix w = PackedMatrix::pack(threads, source.view);
     EXPECT_LE(static_cast<double>(w.bytes()), 1.03 * static_cast<double>(source.view.bytes()));
-    EXPECT_TRUE(can_pack(type));
   }
-  EXPECT_FALSE(can_pack(DType::kF32));
-  EXPECT_FALSE(can_pack(DType::kBF16));
 }
 
 RC_GTEST_PROP(PackedProperty, EqualsTheTwin, ()) {
@@ -362,7 +441,7 @@ RC_GTEST_PROP(PackedProperty, EqualsTheTwin, ()) {
   const auto n = *rc::gen::inRange<std::size_t>(0, 40);
   const auto seed = *rc::gen::arbitrary<std::uint32_t>();
   Threads threads(*rc::gen::inRange<std::size_t>(1, 5));
-  const RandomBlocks w(type, rows, units * block_elements(type), seed);
+  const RandomMatrix w(type, rows, units * test::unit_columns(type), seed);
   expect_close_to_twin(threads, w.view, n, seed + 1);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrices of random blocks, for types that are read but not written here too.
+// Random matrices of every type, also of those that are read but not written here.
 #pragma once
 
 #include <cstring>
@@ -11,8 +11,16 @@
 
 namespace laconic::test {
 
-inline constexpr DType kPackedTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kQ5_K,
-                                         DType::kQ6_K};
+inline constexpr DType kPlainTypes[] = {DType::kF32, DType::kF16, DType::kBF16};
+inline constexpr DType kBlockTypes[] = {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kQ5_K,
+                                        DType::kQ6_K};
+inline constexpr DType kPackedTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                                         DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+// The least number of columns that a type can have, and an odd one where it can have any.
+constexpr std::size_t unit_columns(DType type) {
+  return block_elements(type) > 1 ? block_elements(type) : 33;
+}
 
 // Where a block's f16 scales are.
 inline std::vector<std::size_t> scale_places(DType type) {
@@ -26,11 +34,17 @@ inline void set_half(std::byte* at, float value) {
   std::memcpy(at, &half, sizeof(half));
 }
 
-// Every bit pattern but in the f16 scales, which are small and of either sign.
-struct RandomBlocks {
-  RandomBlocks(RandomBlocks&&) = default;
-  RandomBlocks(DType type, std::size_t rows, std::size_t cols, std::uint32_t seed)
+// Blocks of every bit pattern but in the f16 scales, which are small and of either sign; plain
+// weights are normal.
+struct RandomMatrix {
+  RandomMatrix(RandomMatrix&&) = default;
+  RandomMatrix(DType type, std::size_t rows, std::size_t cols, std::uint32_t seed)
       : bytes(rows * row_bytes(type, cols)), view{type, bytes.data(), rows, cols} {
+    if (!reads_quantized_rows(type)) {
+      const std::vector<float> values = random_floats(rows * cols, seed);
+      reference::quantize_row(type, values.data(), values.size(), bytes.data());
+      return;
+    }
     std::mt19937 generator(seed);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(generator() & 255u);
     for (std::size_t at = 0; at < bytes.size(); at += block_bytes(type)) {

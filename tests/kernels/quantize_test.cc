@@ -158,7 +158,7 @@ constexpr DType kKTypes[] = {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 TEST(Dequantize, KQuantsHaveTheSameBitsAsTheTwinOnEveryTarget) {
   for (DType type : kKTypes) {
     for (std::size_t blocks : {0u, 1u, 5u}) {
-      const test::RandomBlocks source(type, 1, blocks * kKBlock, 4);
+      const test::RandomMatrix source(type, 1, blocks * kKBlock, 4);
       std::vector<float> expected(blocks * kKBlock);
       reference::dequantize(type, source.bytes.data(), expected.size(), expected.data());
       on_every_target([&] {
