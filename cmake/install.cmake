@@ -23,5 +23,4 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/laconic-config-version.cm
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/laconic-config.cmake
               ${PROJECT_BINARY_DIR}/laconic-config-version.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake
         DESTINATION ${laconic_package_dir})

@@ -5,7 +5,6 @@
 # It reads token shards; what needs tokenizer, generator or engine is left out.
 set(LACONIC_HEADERS "" CACHE PATH "Folder with fmt/, nlohmann/ and CLI/, if they are not installed")
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 function(laconic_header_library target header)
   find_path(${target}_headers ${header} HINTS ${LACONIC_HEADERS})
@@ -30,8 +29,7 @@ function(laconic_part name)
   target_link_libraries(laconic_${name} PUBLIC laconic_fmt laconic_json Threads::Threads
     PRIVATE laconic_flags)
 endfunction()
-laconic_part(base file.cc half.cc json.cc memory.cc team.cc threads_common.cc threads_openmp.cc utf8.cc)
-target_link_libraries(laconic_base PRIVATE OpenMP::OpenMP_CXX)
+laconic_part(base file.cc half.cc json.cc memory.cc team.cc threads.cc utf8.cc)
 laconic_part(io printable.cc safetensors.cc safetensors_header.cc safetensors_json.cc
   safetensors_writer.cc)
 target_link_libraries(laconic_io PUBLIC laconic_base)

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config ccache nlohmann-json3-dev libcli11-dev libfmt-dev
-  libhwy-dev libdnnl-dev libpcre2-dev libutf8proc-dev)
+  libhwy-dev libpcre2-dev libutf8proc-dev)
 test=(libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev python3 python3-jinja2)
 train=(libtorch-dev)
 check=(clang libclang-rt-14-dev clang-format shellcheck git valgrind)

@@ -4,8 +4,7 @@
 //
 // A job is cut into chunks, contiguous and in index order; each thread has a share of neighbouring
 // chunks, and who is through with the own share takes from those of others. The leader waits only
-// for chunks that somebody has begun, so threads that lost their core, or that the runtime never
-// gave us, hold up nothing.
+// for chunks that somebody has begun, so threads that lost their core hold up nothing.
 #pragma once
 
 #include <atomic>

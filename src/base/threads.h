@@ -20,7 +20,8 @@ class Team;
 
 class Threads {
  public:
-  // `count` of 0 means one per core that the process may use.
+  // `count` of 0 means one per core that the process may use. Error(kResource) where the system
+  // does not give so many.
   explicit Threads(std::size_t count = 0);
   ~Threads();
   Threads(const Threads&) = delete;
@@ -44,9 +45,8 @@ class Threads {
 
   // Calls body() on this thread, as ordinary code, while the others stand by: its calls of
   // parallel_for on this object cost a fraction of a microsecond, because the others spin for a
-  // while before they sleep. Ranges are then finer and go to whoever is free. All of it is one
-  // parallel region of the runtime, so other libraries' parallel code runs on one thread inside.
-  // What body throws is rethrown. Within a range, or within another with_team, body just runs.
+  // while before they sleep. Ranges are then finer and go to whoever is free. What body throws is
+  // rethrown. Within a range, or within another with_team, body just runs.
   template <typename Body>
   void with_team(Body&& body) {
     using Plain = std::remove_reference_t<Body>;
@@ -60,11 +60,11 @@ class Threads {
   void run(std::size_t n, std::size_t grain, RangeFunction function, void* context);
   void lead(void (*body)(void* context), void* context);
 
-  // The back end: one region of the runtime for one call. Alone inside another region.
+  // One range for each thread. Alone inside another region.
   void run_region(std::size_t n, std::size_t grain, RangeFunction function, void* context);
   static bool inside_region();
 
-  struct Workers;  // std::thread back end only
+  struct Workers;
   std::size_t count_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<Team> team_;  // of more than one
