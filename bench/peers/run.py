@@ -8,15 +8,14 @@ machine does to one it does to the other; medians are reported. llama.cpp is npm
 --llama-bench names, which may be a fork's. GB/s counts the bytes that one decode step must read, the
 weights once and the f16 rows of each sequence, over the time it took: also for the others.
 """
-import argparse
-import datetime
 import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, median, model_of, numbers,  # noqa: E402
-                         say, system_of, write_json)
+from bench_tools import (ROOT, fail, find_laconic, json_of, machine_options, markdown, median,  # noqa: E402
+                         model_of, model_options, numbers, output_options, outputs_of, report_of, say,
+                         system_of, write_json)
 from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
 from svg_plot import COLOURS, WIDTH, HEIGHT, Axes, round_steps, text, write_page  # noqa: E402
 
@@ -154,13 +153,10 @@ def plot(results, names, path):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--laconic", help="the binary (built where none is given)")
-    parser.add_argument("--model", help="a GGUF file of your own, instead of --like and --types")
-    parser.add_argument("--like", default="qwen3-0.6b", help="shape of random weights")
+    parser = model_options(__doc__, "qwen3-0.6b", "shape of random weights",
+                           instead="--like and --types", model_words="a GGUF file")
     parser.add_argument("--types", default="q8_0,q4_0,bf16", help="weight types, with commas")
-    parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    machine_options(parser)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--prompt", type=numbers, default="512")
     parser.add_argument("--depth", type=numbers, default="0,2048,8192,16384")
@@ -174,8 +170,7 @@ def parse():
                         help="more options for both, as one word: --llama-options='-rtr 1'")
     parser.add_argument("--name", action="append", default=[], help="names for them, same order")
     parser.add_argument("--no-node", action="store_true", help="leave node-llama-cpp out")
-    parser.add_argument("--json", help="results (FOLDER/peers.json)")
-    parser.add_argument("--svg", help="plot (FOLDER/peers.svg)")
+    output_options(parser, "peers")
     options = parser.parse_args()
     for path in [*options.llama_bench, *options.llama_batched_bench]:
         if not pathlib.Path(path).exists():
@@ -188,8 +183,7 @@ def parse():
 
 def main():
     options = parse()
-    folder = pathlib.Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    json_path, svg_path = outputs_of(options, "peers")
     system = system_of(options.laconic, options.threads)
     results, reads, names = [], [], []
     kinds = [pathlib.Path(options.model).stem] if options.model else options.types.split(",")
@@ -197,13 +191,10 @@ def main():
         names, more = measure(options, kind, results)
         reads += more
     read = median(reads)
-    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-              "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads,
-              "repetitions": options.repetitions, "read_bandwidth": read,
-              "read_bandwidth_range": [min(reads), max(reads)], "results": results}
-    json_path = options.json or folder / "peers.json"
-    write_json(json_path, report)
-    plot(results, names, options.svg or folder / "peers.svg")
+    write_json(json_path, report_of(
+        system, options, repetitions=options.repetitions, read_bandwidth=read,
+        read_bandwidth_range=[min(reads), max(reads)], results=results))
+    plot(results, names, svg_path)
     print(table(results, names, read))
     print(f"\nMedians of {options.repetitions} turns, {options.threads} threads on {system['cpu']}, "
           f"{system['simd']}; read bandwidth {read / 1e9:.1f} GB/s in this run "
