@@ -20,10 +20,13 @@ def say(words):
     print(words, file=sys.stderr, flush=True)
 
 
-def output_of(command):
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+def output_of(command, errors=None):
+    """What it prints; with errors=subprocess.STDOUT what it says on stderr too."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=errors,
                           stdin=subprocess.DEVNULL, text=True)
     if done.returncode != 0:
+        if errors is not None:
+            say(done.stdout)
         fail(f"exit {done.returncode} from: {' '.join(map(str, command))}")
     return done.stdout
 

@@ -110,8 +110,10 @@ class LlamaBench:
             return None
         batch, depth = test["batch"], max(1, test["depth"])  # it reads one token at least
         room = batch * (depth + test["generate"] + 8)
+        # Some versions print the table on stderr.
         printed = output_of([self.batched, *self.common, "-c", room, "-b", 2048, "-ub", 512,
-                             *self.attention, "-npp", depth, "-ntg", test["generate"], "-npl", batch])
+                             *self.attention, "-npp", depth, "-ntg", test["generate"], "-npl", batch],
+                            errors=subprocess.STDOUT)
         return batched_seconds(printed, batch)
 
     def close(self):
