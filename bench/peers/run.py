@@ -17,7 +17,7 @@ from bench_tools import (ROOT, fail, find_laconic, json_of, machine_options, mar
                          model_of, model_options, numbers, output_options, outputs_of, report_of, say,
                          system_of, write_json)
 from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
-from svg_plot import COLOURS, WIDTH, HEIGHT, Axes, round_steps, text, write_page  # noqa: E402
+from svg_plot import BOTTOM, COLOURS, HEIGHT, TOP, WIDTH, Axes, round_steps, text, write_page  # noqa: E402
 
 
 def bytes_of(laconic, model):
@@ -128,16 +128,18 @@ def table(results, names, read):
 
 def plot(results, names, path):
     """Bars of tokens/s, a frame for prompts, one for depths, one for batches."""
-    groups = [("prompt", lambda t: "prompt" in t),
-              ("decode, batch 1", lambda t: t.get("batch") == 1),
-              ("decode, depth 0", lambda t: t.get("batch", 0) > 1)]
-    frames = []
+    groups = [("prompts by length", lambda t: "prompt" in t),
+              ("decode at batch 1 by depth", lambda t: t.get("batch") == 1),
+              ("decode at depth 0 by batch", lambda t: t.get("batch", 0) > 1)]
+    frames, legend = [], (18 * len(names) + 16) / (HEIGHT - TOP - BOTTOM)
     for title, wanted in groups:
         chosen = [r for r in results if wanted(r["test"])]
         if not chosen:
             continue
         most = max(e["tokens_per_second"] for r in chosen for e in r["engines"].values())
-        axes = Axes(f"{title}: tokens/s", "", len(chosen), 0, most * 1.15, top=len(frames) * HEIGHT)
+        # The highest bar ends below the legend.
+        axes = Axes(f"{title}: tokens/s", "", len(chosen), 0, most / (1 - legend),
+                    top=len(frames) * HEIGHT)
         axes.ticks([], round_steps(most * 1.1), lambda v: f"{v:g}")
         width = 0.8 / len(names)
         for i, result in enumerate(chosen):
@@ -145,8 +147,12 @@ def plot(results, names, path):
                 if name in result["engines"]:
                     axes.bar(i + 0.1 + j * width, width * 0.94,
                              result["engines"][name]["tokens_per_second"], COLOURS[j])
-            words = f"{result['type']} {result['label'].split(', ')[-1]}"
-            axes.parts.append(text(axes.x(i + 0.5), axes.top + HEIGHT - 30, words, "middle", 10))
+            number = result["label"].split()[-1]
+            axes.parts.append(text(axes.x(i + 0.5), axes.top + HEIGHT - 34, number, "middle", 10))
+        for kind in dict.fromkeys(result["type"] for result in chosen):
+            places = [i + 0.5 for i, result in enumerate(chosen) if result["type"] == kind]
+            middle = axes.x(sum(places) / len(places))
+            axes.parts.append(text(middle, axes.top + HEIGHT - 16, kind, "middle"))
         axes.legend(names, top=True)
         frames.append(axes)
     write_page(path, frames, WIDTH, HEIGHT * len(frames))
