@@ -20,12 +20,14 @@ from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
 from svg_plot import BOTTOM, COLOURS, HEIGHT, TOP, WIDTH, Axes, round_steps, text, write_page  # noqa: E402
 
 
-def bytes_of(laconic, model):
-    """(weights that a decode step reads, bytes of a token's f16 rows)"""
-    about = json_of([laconic, "inspect", model, "--tensors", "--json"])
-    embedding = sum(t["bytes"] for t in about["tensors"] if "embed_tokens" in t["name"])
-    step = about["weight_bytes"] - (0 if about["tied_head"] else embedding)
-    return step, about["layers"] * about["kv_heads"] * about["head_dim"] * 2 * 2
+def sizes_of(about):
+    """(weights that a decode step reads, bytes of a token's f16 rows), as `inspect` tells of the file.
+
+    Summed over its tensors: a mix such as q4_k_m has several types.
+    """
+    looked_up = [] if about["tied_head"] else ["model.embed_tokens.weight"]
+    step = sum(t["bytes"] for t in about["tensors"] if t["name"] not in looked_up)
+    return step, about["kv_bytes_per_token"]["f16"]
 
 
 def plan(options):
@@ -55,27 +57,52 @@ def gigabytes(test, seconds, step_bytes, token_bytes):
     return test["generate"] * (step_bytes + test["batch"] * rows * token_bytes) / seconds / 1e9
 
 
+def modules_of(options):
+    """Where node-llama-cpp is, or None."""
+    modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
+    if options.no_node:
+        return None
+    if (pathlib.Path(modules) / "node-llama-cpp").exists():
+        return modules
+    if not options.llama_bench:
+        fail(f"no node-llama-cpp in {modules}: scripts/install-llama-cpp.sh brings it, "
+             "or --llama-bench names a binary")
+    return None
+
+
+def binaries_of(options):
+    """(name, llama-bench, llama-batched-bench or None, more options) of each --llama-bench."""
+    def given(values, i, otherwise):
+        return values[i] if i < len(values) else otherwise
+    return [(given(options.name, i, f"llama-bench {i + 1}"), single,
+             given(options.llama_batched_bench, i, None), given(options.llama_options, i, "").split())
+            for i, single in enumerate(options.llama_bench)]
+
+
 def engines_for(options, model):
     engines = [Laconic(options.laconic, model, options.threads)]
-    if not options.no_node:
-        modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
-        if (pathlib.Path(modules) / "node-llama-cpp").exists():
-            room = max([*options.prompt, *(d + options.generate + 8 for d in options.depth)])
-            engines.append(NodeLlamaCpp(modules, model, options.threads, {"room": room}))
-        elif not options.llama_bench:
-            fail(f"no node-llama-cpp in {modules}: scripts/install-llama-cpp.sh brings it, "
-                 "or --llama-bench names a binary")
-    for i, single in enumerate(options.llama_bench):
-        batched = options.llama_batched_bench[i] if i < len(options.llama_batched_bench) else None
-        name = options.name[i] if i < len(options.name) else f"llama-bench {i + 1}"
-        more = options.llama_options[i].split() if i < len(options.llama_options) else []
+    if options.modules:
+        room = max([*options.prompt, *(d + options.generate + 8 for d in options.depth)])
+        engines.append(NodeLlamaCpp(options.modules, model, options.threads, {"room": room}))
+    for name, single, batched, more in binaries_of(options):
         engines.append(LlamaBench(name, single, batched, model, options.threads, more))
     return engines
 
 
-def measure(options, kind, results):
-    model = options.model or model_of(options.laconic, options.like, kind, options.folder)
-    step_bytes, token_bytes = bytes_of(options.laconic, model)
+def result_of(model, kind, test, seconds, sizes):
+    """One test: of each engine that did it all turns and what their median gives."""
+    engines = {}
+    for name, took in seconds.items():
+        if took:
+            middle = median(took)
+            engines[name] = {"seconds": took, "tokens_per_second": tokens_of(test) / middle,
+                             "gigabytes_per_second": gigabytes(test, middle, *sizes)}
+    return {"model": pathlib.Path(model).name, "type": kind, "test": test, "label": label(test),
+            "weight_bytes_per_step": sizes[0], "row_bytes_per_token": sizes[1], "engines": engines}
+
+
+def measure(options, kind, model, results):
+    sizes = sizes_of(json_of([options.laconic, "inspect", model, "--tensors", "--json"]))
     engines = engines_for(options, model)
     reads = []
     try:
@@ -89,16 +116,7 @@ def measure(options, kind, results):
                         seconds[engine.name].append(took)
                 say(f"{kind}, {label(test)}, turn {turn + 1} of {options.repetitions}: " + ", ".join(
                     f"{name} {tokens_of(test) / took[-1]:.1f}" for name, took in seconds.items() if took))
-            result = {"model": pathlib.Path(model).name, "type": kind, "test": test,
-                      "label": label(test), "engines": {}}
-            for name, took in seconds.items():
-                if not took:
-                    continue
-                middle = median(took)
-                result["engines"][name] = {
-                    "seconds": took, "tokens_per_second": tokens_of(test) / middle,
-                    "gigabytes_per_second": gigabytes(test, middle, step_bytes, token_bytes)}
-            results.append(result)
+            results.append(result_of(model, kind, test, seconds, sizes))
     finally:
         for engine in engines:
             engine.close()
@@ -161,7 +179,8 @@ def plot(results, names, path):
 def parse():
     parser = model_options(__doc__, "qwen3-0.6b", "shape of random weights",
                            instead="--like and --types", model_words="a GGUF file")
-    parser.add_argument("--types", default="q8_0,q4_0,bf16", help="weight types, with commas")
+    parser.add_argument("--types", default="q8_0,q4_0,bf16",
+                        help="weight types, with commas: all that make-model knows")
     machine_options(parser)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--prompt", type=numbers, default="512")
@@ -178,6 +197,7 @@ def parse():
     parser.add_argument("--no-node", action="store_true", help="leave node-llama-cpp out")
     output_options(parser, "peers")
     options = parser.parse_args()
+    options.modules = modules_of(options)
     for path in [*options.llama_bench, *options.llama_batched_bench]:
         if not pathlib.Path(path).exists():
             fail(f"{path} does not exist")
@@ -192,13 +212,17 @@ def main():
     json_path, svg_path = outputs_of(options, "peers")
     system = system_of(options.laconic, options.threads)
     results, reads, names = [], [], []
-    kinds = [pathlib.Path(options.model).stem] if options.model else options.types.split(",")
-    for kind in kinds:
-        names, more = measure(options, kind, results)
+    if options.model:
+        models = {pathlib.Path(options.model).stem: options.model}
+    else:  # all of them first: a type that cannot be made is said before anything is measured
+        models = {kind: model_of(options.laconic, options.like, kind, options.folder)
+                  for kind in options.types.split(",")}
+    for kind, model in models.items():
+        names, more = measure(options, kind, model, results)
         reads += more
     read = median(reads)
     write_json(json_path, report_of(
-        system, options, repetitions=options.repetitions, read_bandwidth=read,
+        system, options, repetitions=options.repetitions, engines=names, read_bandwidth=read,
         read_bandwidth_range=[min(reads), max(reads)], results=results))
     plot(results, names, svg_path)
     print(table(results, names, read))
