@@ -198,13 +198,26 @@ def parse():
     output_options(parser, "peers")
     options = parser.parse_args()
     options.modules = modules_of(options)
+    check(options)
+    options.laconic = find_laconic(options.laconic)
+    return options
+
+
+def check(options):
+    """Refuses what would have no effect, or would end in the middle of a long run."""
     for path in [*options.llama_bench, *options.llama_batched_bench]:
         if not pathlib.Path(path).exists():
             fail(f"{path} does not exist")
     if options.no_node and not options.llama_bench:
         fail("--no-node leaves no peer; name one with --llama-bench")
-    options.laconic = find_laconic(options.laconic)
-    return options
+    for flag in ("llama_batched_bench", "llama_options", "name"):
+        if len(getattr(options, flag)) > len(options.llama_bench):
+            fail(f"more --{flag.replace('_', '-')} than --llama-bench")
+    names = [Laconic.name] + [NodeLlamaCpp.name] * bool(options.modules)
+    for name, *_ in binaries_of(options):
+        if name in names:
+            fail(f"two engines are called {name}; --name tells them apart")
+        names.append(name)
 
 
 def main():
