@@ -20,10 +20,10 @@ def say(words):
     print(words, file=sys.stderr, flush=True)
 
 
-def output_of(command, errors=None):
+def output_of(command, errors=None, folder=None):
     """What it prints; with errors=subprocess.STDOUT what it says on stderr too."""
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=errors,
-                          stdin=subprocess.DEVNULL, text=True)
+                          stdin=subprocess.DEVNULL, cwd=folder, text=True)
     if done.returncode != 0:
         if errors is not None:
             say(done.stdout)
@@ -31,8 +31,8 @@ def output_of(command, errors=None):
     return done.stdout
 
 
-def json_of(command):
-    return json.loads(output_of(command))
+def json_of(command, folder=None):
+    return json.loads(output_of(command, folder=folder))
 
 
 def find_laconic(given):
