@@ -37,7 +37,7 @@ def flags_of(arm):
 def name_of(arm):
     """The arm in the words of the papers."""
     policy, _, options = arm.partition(":")
-    values = dict(option.split("=") for option in options.split(",") if option)
+    values = dict(option.split("=", 1) for option in options.split(",") if option)
     if "sparsity" in values:
         share = f"head-wise {values['sparsity']}"
         return share if policy == "full" else f"{policy} {share}"
@@ -137,6 +137,8 @@ def parse():
     output_options(parser, "compression")
     parser.add_argument("arms", nargs="*", default=ARMS, metavar="POLICY:NAME=VALUE,...")
     options = parser.parse_args()
+    for arm in options.arms:
+        flags_of(arm)  # refuses what it cannot read before hours have passed
     options.laconic = find_laconic(options.laconic)
     return options
 
