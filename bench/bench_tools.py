@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benches in Python share: the binary, models at published shapes, tables."""
+"""What the benches in Python share: options, the binary, models at published shapes, tables."""
+import argparse
+import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,16 +20,19 @@ def say(words):
     print(words, file=sys.stderr, flush=True)
 
 
-def output_of(command):
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
-                          stdin=subprocess.DEVNULL, text=True)
+def output_of(command, errors=None, folder=None):
+    """What it prints; with errors=subprocess.STDOUT what it says on stderr too."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=errors,
+                          stdin=subprocess.DEVNULL, cwd=folder, text=True)
     if done.returncode != 0:
+        if errors is not None:
+            say(done.stdout)
         fail(f"exit {done.returncode} from: {' '.join(map(str, command))}")
     return done.stdout
 
 
-def json_of(command):
-    return json.loads(output_of(command))
+def json_of(command, folder=None):
+    return json.loads(output_of(command, folder=folder))
 
 
 def find_laconic(given):
@@ -76,3 +82,35 @@ def write_json(path, document):
 
 def numbers(words):
     return [int(word) for word in words.split(",")]
+
+
+def model_options(words, like, like_words, instead="--like", model_words="a model"):
+    """A parser for what `words` describe, with the options that say what is measured."""
+    parser = argparse.ArgumentParser(description=words.splitlines()[0])
+    parser.add_argument("--laconic", help="the binary (built where none is given)")
+    parser.add_argument("--model", help=f"{model_words} of your own, instead of {instead}")
+    parser.add_argument("--like", default=like, help=like_words)
+    return parser
+
+
+def machine_options(parser):
+    parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+
+
+def output_options(parser, name):
+    parser.add_argument("--json", help=f"results (FOLDER/{name}.json)")
+    parser.add_argument("--svg", help=f"plot (FOLDER/{name}.svg)")
+
+
+def outputs_of(options, name):
+    """Paths of the results and of the plot, in a folder that exists."""
+    folder = pathlib.Path(options.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return options.json or folder / f"{name}.json", options.svg or folder / f"{name}.svg"
+
+
+def report_of(system, options, **more):
+    """What every report begins with, and then what is its own."""
+    return {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads, **more}

@@ -8,15 +8,13 @@ stand in for it, compressions happen and are timed, and the time of the other st
 measured ones (`laconic bench --generation --points`). --whole runs every step instead: hours, and
 the check of the former. What does not fit into memory is printed as such.
 """
-import argparse
-import datetime
-import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, model_of, numbers, say,  # noqa: E402
-                         system_of, write_json)
+from bench_tools import (fail, find_laconic, json_of, machine_options, markdown, model_of,  # noqa: E402
+                         model_options, numbers, output_options, outputs_of, report_of, say, system_of,
+                         write_json)
 from svg_plot import HEIGHT, WIDTH, Axes, round_steps, style, write_page  # noqa: E402
 
 SHAPES = "qwen3-0.6b,r1-distill-qwen-1.5b"
@@ -39,7 +37,7 @@ def flags_of(arm):
 def name_of(arm):
     """The arm in the words of the papers."""
     policy, _, options = arm.partition(":")
-    values = dict(option.split("=") for option in options.split(",") if option)
+    values = dict(option.split("=", 1) for option in options.split(",") if option)
     if "sparsity" in values:
         share = f"head-wise {values['sparsity']}"
         return share if policy == "full" else f"{policy} {share}"
@@ -126,13 +124,9 @@ def plot(rows, path):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--laconic", help="the binary (built where none is given)")
-    parser.add_argument("--model", help="a model of your own, instead of --like")
-    parser.add_argument("--like", default=SHAPES, help="shapes of random weights, with commas")
+    parser = model_options(__doc__, SHAPES, "shapes of random weights, with commas")
     parser.add_argument("--type", default="q8_0", help="of the weights")
-    parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    machine_options(parser)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--generate", type=int, default=32768)
     parser.add_argument("--batch", type=numbers, default="1,8,16")
@@ -140,20 +134,19 @@ def parse():
                         help="turns of all arms; of each arm the run of median speed counts (1)")
     parser.add_argument("--points", type=int, default=12, help="places where the model runs")
     parser.add_argument("--whole", action="store_true", help="run every step")
-    parser.add_argument("--json", help="results (FOLDER/compression.json)")
-    parser.add_argument("--svg", help="plot (FOLDER/compression.svg)")
+    output_options(parser, "compression")
     parser.add_argument("arms", nargs="*", default=ARMS, metavar="POLICY:NAME=VALUE,...")
     options = parser.parse_args()
+    for arm in options.arms:
+        flags_of(arm)  # refuses what it cannot read before hours have passed
     options.laconic = find_laconic(options.laconic)
     return options
 
 
 def main():
     options = parse()
-    folder = pathlib.Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    json_path, svg_path = outputs_of(options, "compression")
     system = system_of(options.laconic, options.threads)
-    json_path = options.json or folder / "compression.json"
     rows = []
     shapes = [pathlib.Path(options.model).stem] if options.model else options.like.split(",")
     for shape in shapes:
@@ -161,11 +154,9 @@ def main():
         for batch in options.batch:
             rows += measure_in_turns(options, shape, model, batch)
             # Written as it grows: a stopped run leaves what it has.
-            report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                      "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads,
-                      "points": 0 if options.whole else options.points, "results": rows}
-            write_json(json_path, report)
-            plot(rows, options.svg or folder / "compression.svg")
+            points = 0 if options.whole else options.points
+            write_json(json_path, report_of(system, options, points=points, results=rows))
+            plot(rows, svg_path)
             print(f"**{shape}, batch {batch}**: tokens/s of all sequences, over full in brackets\n")
             print(table(rows, shape, batch) + "\n", flush=True)
     reads = [row["read_bandwidth"] / 1e9 for row in rows]

@@ -8,6 +8,7 @@ import json
 import pathlib
 import re
 import subprocess
+import tempfile
 
 from bench_tools import fail, json_of, output_of
 
@@ -74,14 +75,17 @@ class LlamaBench:
     """llama-bench for prompts and depths, llama-batched-bench for batches; forks of them too."""
 
     def __init__(self, name, single, batched, model, threads, more):
-        self.name, self.single, self.batched = name, single, batched
-        self.common = ["-m", model, "-t", threads, *more]
+        self.name = name
+        # Some leave a log where they are run.
+        self.folder = tempfile.TemporaryDirectory()
+        self.single, self.batched = absolute(single), absolute(batched)
+        self.common = ["-m", absolute(model), "-t", threads, *more]
         # Forks from before --n-depth say "tokens generated behind a prompt" in another way.
-        words = help_of(single)
+        words = help_of(self.single, self.folder.name)
         self.has_depth = "--n-depth" in words
         self.has_behind = "-gp" in words
         # A switch in some versions, on, off or auto in others.
-        attention = re.search(r"--flash-attn\b[^\n]*", help_of(batched))
+        attention = re.search(r"--flash-attn\b[^\n]*", help_of(self.batched, self.folder.name))
         self.attention = [] if not attention else ["-fa"]
         if attention and re.search(r"\bon\b", attention.group()):
             self.attention.append("on")
@@ -101,7 +105,8 @@ class LlamaBench:
             more = ["-p", 0, "-n", 0, "-gp", f"{test['depth']},{test['generate']}"]
         else:
             return None
-        rows = json_of([self.single, *self.common, "-r", 1, "-fa", 1, "-o", "json", *more])
+        rows = json_of([self.single, *self.common, "-r", 1, "-fa", 1, "-o", "json", *more],
+                       self.folder.name)
         tokens = test.get("prompt", test.get("generate"))
         return tokens / rows[-1]["avg_ts"]
 
@@ -110,19 +115,25 @@ class LlamaBench:
             return None
         batch, depth = test["batch"], max(1, test["depth"])  # it reads one token at least
         room = batch * (depth + test["generate"] + 8)
+        # Some versions print the table on stderr.
         printed = output_of([self.batched, *self.common, "-c", room, "-b", 2048, "-ub", 512,
-                             *self.attention, "-npp", depth, "-ntg", test["generate"], "-npl", batch])
+                             *self.attention, "-npp", depth, "-ntg", test["generate"], "-npl", batch],
+                            errors=subprocess.STDOUT, folder=self.folder.name)
         return batched_seconds(printed, batch)
 
     def close(self):
-        pass
+        self.folder.cleanup()
 
 
-def help_of(binary):
+def absolute(path):
+    return path and str(pathlib.Path(path).resolve())
+
+
+def help_of(binary, folder):
     if binary is None:
         return ""
     return subprocess.run([binary, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True).stdout
+                          cwd=folder, text=True).stdout
 
 
 def batched_seconds(printed, batch):

@@ -8,25 +8,26 @@ machine does to one it does to the other; medians are reported. llama.cpp is npm
 --llama-bench names, which may be a fork's. GB/s counts the bytes that one decode step must read, the
 weights once and the f16 rows of each sequence, over the time it took: also for the others.
 """
-import argparse
-import datetime
 import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from bench_tools import (ROOT, fail, find_laconic, json_of, markdown, median, model_of, numbers,  # noqa: E402
-                         say, system_of, write_json)
+from bench_tools import (ROOT, fail, find_laconic, json_of, machine_options, markdown, median,  # noqa: E402
+                         model_of, model_options, numbers, output_options, outputs_of, report_of, say,
+                         system_of, write_json)
 from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
-from svg_plot import COLOURS, WIDTH, HEIGHT, Axes, round_steps, text, write_page  # noqa: E402
+from svg_plot import BOTTOM, COLOURS, HEIGHT, TOP, WIDTH, Axes, round_steps, text, write_page  # noqa: E402
 
 
-def bytes_of(laconic, model):
-    """(weights that a decode step reads, bytes of a token's f16 rows)"""
-    about = json_of([laconic, "inspect", model, "--tensors", "--json"])
-    embedding = sum(t["bytes"] for t in about["tensors"] if "embed_tokens" in t["name"])
-    step = about["weight_bytes"] - (0 if about["tied_head"] else embedding)
-    return step, about["layers"] * about["kv_heads"] * about["head_dim"] * 2 * 2
+def sizes_of(about):
+    """(weights that a decode step reads, bytes of a token's f16 rows), as `inspect` tells of the file.
+
+    Summed over its tensors: a mix such as q4_k_m has several types.
+    """
+    looked_up = [] if about["tied_head"] else ["model.embed_tokens.weight"]
+    step = sum(t["bytes"] for t in about["tensors"] if t["name"] not in looked_up)
+    return step, about["kv_bytes_per_token"]["f16"]
 
 
 def plan(options):
@@ -56,27 +57,52 @@ def gigabytes(test, seconds, step_bytes, token_bytes):
     return test["generate"] * (step_bytes + test["batch"] * rows * token_bytes) / seconds / 1e9
 
 
+def modules_of(options):
+    """Where node-llama-cpp is, or None."""
+    modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
+    if options.no_node:
+        return None
+    if (pathlib.Path(modules) / "node-llama-cpp").exists():
+        return modules
+    if not options.llama_bench:
+        fail(f"no node-llama-cpp in {modules}: scripts/install-llama-cpp.sh brings it, "
+             "or --llama-bench names a binary")
+    return None
+
+
+def binaries_of(options):
+    """(name, llama-bench, llama-batched-bench or None, more options) of each --llama-bench."""
+    def given(values, i, otherwise):
+        return values[i] if i < len(values) else otherwise
+    return [(given(options.name, i, f"llama-bench {i + 1}"), single,
+             given(options.llama_batched_bench, i, None), given(options.llama_options, i, "").split())
+            for i, single in enumerate(options.llama_bench)]
+
+
 def engines_for(options, model):
     engines = [Laconic(options.laconic, model, options.threads)]
-    if not options.no_node:
-        modules = os.environ.get("LACONIC_NODE_MODULES", str(ROOT / "build" / "node_modules"))
-        if (pathlib.Path(modules) / "node-llama-cpp").exists():
-            room = max([*options.prompt, *(d + options.generate + 8 for d in options.depth)])
-            engines.append(NodeLlamaCpp(modules, model, options.threads, {"room": room}))
-        elif not options.llama_bench:
-            fail(f"no node-llama-cpp in {modules}: scripts/install-llama-cpp.sh brings it, "
-                 "or --llama-bench names a binary")
-    for i, single in enumerate(options.llama_bench):
-        batched = options.llama_batched_bench[i] if i < len(options.llama_batched_bench) else None
-        name = options.name[i] if i < len(options.name) else f"llama-bench {i + 1}"
-        more = options.llama_options[i].split() if i < len(options.llama_options) else []
+    if options.modules:
+        room = max([*options.prompt, *(d + options.generate + 8 for d in options.depth)])
+        engines.append(NodeLlamaCpp(options.modules, model, options.threads, {"room": room}))
+    for name, single, batched, more in binaries_of(options):
         engines.append(LlamaBench(name, single, batched, model, options.threads, more))
     return engines
 
 
-def measure(options, kind, results):
-    model = options.model or model_of(options.laconic, options.like, kind, options.folder)
-    step_bytes, token_bytes = bytes_of(options.laconic, model)
+def result_of(model, kind, test, seconds, sizes):
+    """One test: of each engine that did it all turns and what their median gives."""
+    engines = {}
+    for name, took in seconds.items():
+        if took:
+            middle = median(took)
+            engines[name] = {"seconds": took, "tokens_per_second": tokens_of(test) / middle,
+                             "gigabytes_per_second": gigabytes(test, middle, *sizes)}
+    return {"model": pathlib.Path(model).name, "type": kind, "test": test, "label": label(test),
+            "weight_bytes_per_step": sizes[0], "row_bytes_per_token": sizes[1], "engines": engines}
+
+
+def measure(options, kind, model, results):
+    sizes = sizes_of(json_of([options.laconic, "inspect", model, "--tensors", "--json"]))
     engines = engines_for(options, model)
     reads = []
     try:
@@ -90,16 +116,7 @@ def measure(options, kind, results):
                         seconds[engine.name].append(took)
                 say(f"{kind}, {label(test)}, turn {turn + 1} of {options.repetitions}: " + ", ".join(
                     f"{name} {tokens_of(test) / took[-1]:.1f}" for name, took in seconds.items() if took))
-            result = {"model": pathlib.Path(model).name, "type": kind, "test": test,
-                      "label": label(test), "engines": {}}
-            for name, took in seconds.items():
-                if not took:
-                    continue
-                middle = median(took)
-                result["engines"][name] = {
-                    "seconds": took, "tokens_per_second": tokens_of(test) / middle,
-                    "gigabytes_per_second": gigabytes(test, middle, step_bytes, token_bytes)}
-            results.append(result)
+            results.append(result_of(model, kind, test, seconds, sizes))
     finally:
         for engine in engines:
             engine.close()
@@ -129,16 +146,18 @@ def table(results, names, read):
 
 def plot(results, names, path):
     """Bars of tokens/s, a frame for prompts, one for depths, one for batches."""
-    groups = [("prompt", lambda t: "prompt" in t),
-              ("decode, batch 1", lambda t: t.get("batch") == 1),
-              ("decode, depth 0", lambda t: t.get("batch", 0) > 1)]
-    frames = []
+    groups = [("prompts by length", lambda t: "prompt" in t),
+              ("decode at batch 1 by depth", lambda t: t.get("batch") == 1),
+              ("decode at depth 0 by batch", lambda t: t.get("batch", 0) > 1)]
+    frames, legend = [], (18 * len(names) + 16) / (HEIGHT - TOP - BOTTOM)
     for title, wanted in groups:
         chosen = [r for r in results if wanted(r["test"])]
         if not chosen:
             continue
         most = max(e["tokens_per_second"] for r in chosen for e in r["engines"].values())
-        axes = Axes(f"{title}: tokens/s", "", len(chosen), 0, most * 1.15, top=len(frames) * HEIGHT)
+        # The highest bar ends below the legend.
+        axes = Axes(f"{title}: tokens/s", "", len(chosen), 0, most / (1 - legend),
+                    top=len(frames) * HEIGHT)
         axes.ticks([], round_steps(most * 1.1), lambda v: f"{v:g}")
         width = 0.8 / len(names)
         for i, result in enumerate(chosen):
@@ -146,21 +165,23 @@ def plot(results, names, path):
                 if name in result["engines"]:
                     axes.bar(i + 0.1 + j * width, width * 0.94,
                              result["engines"][name]["tokens_per_second"], COLOURS[j])
-            words = f"{result['type']} {result['label'].split(', ')[-1]}"
-            axes.parts.append(text(axes.x(i + 0.5), axes.top + HEIGHT - 30, words, "middle", 10))
+            number = result["label"].split()[-1]
+            axes.parts.append(text(axes.x(i + 0.5), axes.top + HEIGHT - 34, number, "middle", 10))
+        for kind in dict.fromkeys(result["type"] for result in chosen):
+            places = [i + 0.5 for i, result in enumerate(chosen) if result["type"] == kind]
+            middle = axes.x(sum(places) / len(places))
+            axes.parts.append(text(middle, axes.top + HEIGHT - 16, kind, "middle"))
         axes.legend(names, top=True)
         frames.append(axes)
     write_page(path, frames, WIDTH, HEIGHT * len(frames))
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--laconic", help="the binary (built where none is given)")
-    parser.add_argument("--model", help="a GGUF file of your own, instead of --like and --types")
-    parser.add_argument("--like", default="qwen3-0.6b", help="shape of random weights")
-    parser.add_argument("--types", default="q8_0,q4_0,bf16", help="weight types, with commas")
-    parser.add_argument("--folder", default=str(ROOT / "build" / "bench"), help="of models and results")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser = model_options(__doc__, "qwen3-0.6b", "shape of random weights",
+                           instead="--like and --types", model_words="a GGUF file")
+    parser.add_argument("--types", default="q8_0,q4_0,bf16",
+                        help="weight types, with commas: all that make-model knows")
+    machine_options(parser)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--prompt", type=numbers, default="512")
     parser.add_argument("--depth", type=numbers, default="0,2048,8192,16384")
@@ -174,36 +195,49 @@ def parse():
                         help="more options for both, as one word: --llama-options='-rtr 1'")
     parser.add_argument("--name", action="append", default=[], help="names for them, same order")
     parser.add_argument("--no-node", action="store_true", help="leave node-llama-cpp out")
-    parser.add_argument("--json", help="results (FOLDER/peers.json)")
-    parser.add_argument("--svg", help="plot (FOLDER/peers.svg)")
+    output_options(parser, "peers")
     options = parser.parse_args()
+    options.modules = modules_of(options)
+    check(options)
+    options.laconic = find_laconic(options.laconic)
+    return options
+
+
+def check(options):
+    """Refuses what would have no effect, or would end in the middle of a long run."""
     for path in [*options.llama_bench, *options.llama_batched_bench]:
         if not pathlib.Path(path).exists():
             fail(f"{path} does not exist")
     if options.no_node and not options.llama_bench:
         fail("--no-node leaves no peer; name one with --llama-bench")
-    options.laconic = find_laconic(options.laconic)
-    return options
+    for flag in ("llama_batched_bench", "llama_options", "name"):
+        if len(getattr(options, flag)) > len(options.llama_bench):
+            fail(f"more --{flag.replace('_', '-')} than --llama-bench")
+    names = [Laconic.name] + [NodeLlamaCpp.name] * bool(options.modules)
+    for name, *_ in binaries_of(options):
+        if name in names:
+            fail(f"two engines are called {name}; --name tells them apart")
+        names.append(name)
 
 
 def main():
     options = parse()
-    folder = pathlib.Path(options.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    json_path, svg_path = outputs_of(options, "peers")
     system = system_of(options.laconic, options.threads)
     results, reads, names = [], [], []
-    kinds = [pathlib.Path(options.model).stem] if options.model else options.types.split(",")
-    for kind in kinds:
-        names, more = measure(options, kind, results)
+    if options.model:
+        models = {pathlib.Path(options.model).stem: options.model}
+    else:  # all of them first: a type that cannot be made is said before anything is measured
+        models = {kind: model_of(options.laconic, options.like, kind, options.folder)
+                  for kind in options.types.split(",")}
+    for kind, model in models.items():
+        names, more = measure(options, kind, model, results)
         reads += more
     read = median(reads)
-    report = {"date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-              "cpu": system["cpu"], "simd": system["simd"], "threads": options.threads,
-              "repetitions": options.repetitions, "read_bandwidth": read,
-              "read_bandwidth_range": [min(reads), max(reads)], "results": results}
-    json_path = options.json or folder / "peers.json"
-    write_json(json_path, report)
-    plot(results, names, options.svg or folder / "peers.svg")
+    write_json(json_path, report_of(
+        system, options, repetitions=options.repetitions, engines=names, read_bandwidth=read,
+        read_bandwidth_range=[min(reads), max(reads)], results=results))
+    plot(results, names, svg_path)
     print(table(results, names, read))
     print(f"\nMedians of {options.repetitions} turns, {options.threads} threads on {system['cpu']}, "
           f"{system['simd']}; read bandwidth {read / 1e9:.1f} GB/s in this run "
