@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/aligned.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
@@ -89,7 +90,8 @@ void cache_attention(benchmark::State& state, Machine& machine, DType type, std:
   for (std::size_t i = 0; i < table.size(); ++i) {
     table[i] = pool.data() + (i % pages * heads + i / pages) * bytes;
   }
-  const std::vector<float> q = random_floats(queries * head_dim);
+  const std::vector<float> random = random_floats(queries * head_dim);
+  const AlignedFloats q(random.begin(), random.end());  // as the engine holds them
   // Logits or weights, and what attention works with.
   const std::size_t floats = queries * rows + attend_scratch_floats(queries, head_dim);
   std::vector<float> out(heads * queries * head_dim);
