@@ -50,6 +50,12 @@ HWY_INLINE float update_page(const HeadRowsView& kv, const PageRows& page, const
 template <std::size_t kX>
 inline constexpr std::size_t kPageAheadBytes = (kX <= 2 ? 8 : 16) * 1024;
 
+// The same for keys: no further than their values.
+template <std::size_t kX>
+HWY_INLINE std::size_t bytes_ahead(const PageRows& page) {
+  return std::min(kPageAheadBytes<kX>, static_cast<std::size_t>(page.values - page.keys));
+}
+
 // One page for kX queries, from `query` on, that all see exactly these rows of it. `weights`: where
 // their logits are kept, [queries][rows], or null.
 template <typename Format, std::size_t kX>
@@ -59,11 +65,7 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page, cons
   const std::size_t head_dim = kv.head_dim;
   const std::size_t stride = stored_bytes<Format>(head_dim);
   const std::size_t count = page.count;
-  // Of the keys, no further than their values; of the values, no further than the next page.
-  constexpr std::size_t kAhead = kPageAheadBytes<kX>;
-  const auto to_values = static_cast<std::size_t>(page.values - page.keys);
-  LogitArguments logits{
-      page.keys, stride, head_dim, nullptr, p, kPageRows, std::min(to_values, kAhead)};
+  LogitArguments logits{page.keys, stride, head_dim, nullptr, p, kPageRows, bytes_ahead<kX>(page)};
   for (std::size_t begin = 0, run = page.run; begin < count; ++run) {
     const std::size_t end = std::min(count, a.run_ends[run] - page.first);
     logits.q = a.q + (run * a.queries + query) * head_dim;
@@ -74,7 +76,7 @@ HWY_NOINLINE void attend_page(const HeadRowsView& kv, const PageRows& page, cons
   for (std::size_t i = 0; i < kX; ++i) {
     shrink[i] = update_page(kv, page, a, query + i, count, p + i * kPageRows, weights, to);
   }
-  const std::size_t ahead = std::min(count, std::max<std::size_t>(1, kAhead / stride));
+  const std::size_t ahead = std::min(count, std::max<std::size_t>(1, kPageAheadBytes<kX> / stride));
   const ValueRows values{page.values, stride, count, ahead, page.next, p, shrink};
   add_value_rows<Format, From::kMemory, kX>(values, head_dim, to.sum + query * head_dim, head_dim);
 }

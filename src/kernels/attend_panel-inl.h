@@ -43,26 +43,31 @@ HWY_INLINE void panel_logits(const HeadRowsView& kv, const PageRows& page, const
                              std::size_t query, std::size_t queries, float* panel, float* p) {
   const std::size_t stride = stored_bytes<Format>(kv.head_dim);
   const std::size_t rows = panel_rows(kv.head_dim);
+  const std::size_t ahead = bytes_ahead<kPanelQueries>(page);
   std::size_t run = page.run;
   for (std::size_t begin = 0; begin < page.count;) {
     while (a.run_ends[run] <= page.first + begin) ++run;
     const std::size_t end = std::min({page.count, a.run_ends[run] - page.first, begin + rows});
-    widen_keys<Format>(page.keys + begin * stride, end - begin, kv.head_dim, panel);
+    widen_keys<Format>(page.keys + begin * stride, end - begin, kv.head_dim, ahead, panel);
     const float* q = a.q + (run * a.queries + query) * kv.head_dim;
     dot_panel(panel, end - begin, kv.head_dim, q, queries, p + begin, kPageRows);
     begin = end;
   }
 }
 
-// V rows [0, count) of columns [at, at + columns), to panel [count][kPanelColumns].
+// Columns [at, at + columns) of the page's V rows to panel [count][kPanelColumns].
 template <typename Format>
-HWY_INLINE void widen_values(const std::uint8_t* rows, std::size_t stride, std::size_t count,
-                             std::size_t at, std::size_t columns, float* panel) {
+HWY_INLINE void widen_values(const PageRows& page, std::size_t stride, std::size_t at,
+                             std::size_t columns, float* panel) {
   const F32 d;
-  for (std::size_t r = 0; r < count; ++r) {
-    const std::uint8_t* from = rows + r * stride;
+  const std::size_t offset = stored_bytes<Format>(at);
+  const std::size_t bytes = stored_bytes<Format>(columns);
+  for (std::size_t r = 0; r < page.count; ++r) {
+    const std::uint8_t* from = page.values + r * stride;
     float* to = panel + r * kPanelColumns;
-    hwy::Prefetch(from + stored_bytes<Format>(at) + kAheadBytes);
+    for (std::size_t line = 0; line < bytes; line += 64) {
+      hwy::Prefetch(page.next + r * stride + offset + line);
+    }
     std::size_t k = 0;
     for (; k + kLanes <= columns; k += kLanes) {
       hn::Store(row_vector<Format>(from, at + k), d, to + k);
@@ -112,7 +117,7 @@ HWY_NOINLINE void attend_panels(const HeadRowsView& kv, const PageRows& page,
   const std::size_t stride = stored_bytes<Format>(head_dim);
   for (std::size_t at = 0; at < head_dim; at += kPanelColumns) {
     const std::size_t columns = std::min(kPanelColumns, head_dim - at);
-    widen_values<Format>(page.values, stride, page.count, at, columns, panel);
+    widen_values<Format>(page, stride, at, columns, panel);
     float* out = to.sum + query * head_dim + at;
     std::size_t i = 0;
     for (; i + kValueQueries <= queries; i += kValueQueries) {

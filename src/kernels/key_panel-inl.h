@@ -26,10 +26,6 @@ inline constexpr std::size_t kPanelFloats = 4096;
 // Queries that share one pass over a panel.
 inline constexpr std::size_t kPanelTile = 3;
 
-// How far ahead of the widening memory is asked for: a core's share of the bandwidth times the
-// latency of memory is 20 GB/s x 100 ns = 2 KB.
-inline constexpr std::size_t kAheadBytes = 3 * 1024;
-
 // Floats that a key takes.
 HWY_INLINE std::size_t panel_width(std::size_t head_dim) {
   return (head_dim + kLanes - 1) / kLanes * kLanes;
@@ -40,10 +36,11 @@ HWY_INLINE std::size_t panel_rows(std::size_t head_dim) {
   return std::max(kPanelFloats / panel_width(head_dim) / kSumRows, std::size_t{1}) * kSumRows;
 }
 
-// Keys [0, count) to panel [count][panel_width], zeros behind.
+// Keys [0, count) to panel [count][panel_width], zeros behind. Memory is asked for so many bytes
+// ahead of its use.
 template <typename Format>
 HWY_INLINE void widen_keys(const std::uint8_t* keys, std::size_t count, std::size_t head_dim,
-                           float* panel) {
+                           std::size_t ahead, float* panel) {
   const F32 d;
   const std::size_t width = panel_width(head_dim);
   for (std::size_t r = 0; r < count; ++r) {
@@ -51,7 +48,7 @@ HWY_INLINE void widen_keys(const std::uint8_t* keys, std::size_t count, std::siz
     float* to = panel + r * width;
     std::size_t k = 0;
     for (; k + kLanes <= head_dim; k += kLanes) {
-      hwy::Prefetch(from + stored_bytes<Format>(k) + kAheadBytes);
+      hwy::Prefetch(from + stored_bytes<Format>(k) + ahead);
       hn::Store(row_vector<Format>(from, k), d, to + k);
     }
     if constexpr (!Format::kBlocks) {
