@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "base/aligned.h"
 #include "kernels/attention.h"
 #include "kernels/elementwise.h"
 #include "kernels/quantize.h"
@@ -39,20 +41,27 @@ std::vector<std::byte> weight_pool(DType type, std::size_t rows, std::size_t col
 // What is asked of a head's rows.
 enum class Asked { kOut, kOutAndWeights, kLogits };
 
+// Where the rows lie: more of them than the caches hold, or one head's per thread.
+enum class Rows { kInMemory, kInCache };
+
 // One KV head per thread at a time, `heads` of them in all, each with its own pages.
 void cache_attention(benchmark::State& state, Machine& machine, DType type, std::size_t rows,
-                     std::size_t head_dim, std::size_t queries, Asked asked) {
+                     std::size_t head_dim, std::vector<std::size_t> visible, Rows where,
+                     Asked asked) {
   const std::size_t bytes = page_bytes(type, head_dim);
   const std::size_t pages = (rows + kPageRows - 1) / kPageRows;
-  const std::size_t heads = std::max<std::size_t>(kPoolBytes / (pages * bytes), 2);
+  const std::size_t heads = where == Rows::kInCache
+                                ? machine.threads.size()
+                                : std::max<std::size_t>(kPoolBytes / (pages * bytes), 2);
+  const std::size_t queries = visible.size();
   const std::vector<std::byte> pool = weight_pool(type, heads * pages * 2 * kPageRows, head_dim);
   std::vector<const std::byte*> table(heads * pages);
   // As an engine's pool gives them out: heads take pages in turn, so none lies behind the last one.
   for (std::size_t i = 0; i < table.size(); ++i) {
     table[i] = pool.data() + (i % pages * heads + i / pages) * bytes;
   }
-  const std::vector<float> q = random_floats(queries * head_dim);
-  const std::vector<std::size_t> visible(queries, rows);
+  const std::vector<float> random = random_floats(queries * head_dim);
+  const AlignedFloats q(random.begin(), random.end());  // as the engine holds them
   // Logits or weights, and what attention works with.
   const std::size_t floats = queries * rows + attend_scratch_floats(queries, head_dim);
   std::vector<float> out(heads * queries * head_dim);
@@ -77,8 +86,9 @@ void cache_attention(benchmark::State& state, Machine& machine, DType type, std:
     benchmark::ClobberMemory();
   }
   const std::size_t parts = asked == Asked::kLogits ? 1 : 2;
+  const std::size_t seen = std::accumulate(visible.begin(), visible.end(), std::size_t{0});
   report(state, machine, heads * rows * parts * row_bytes(type, head_dim),
-         heads * 2 * parts * queries * rows * head_dim);
+         heads * 2 * parts * seen * head_dim);
 }
 
 void quantize(benchmark::State& state, Machine& machine, DType type, std::size_t n) {
@@ -110,7 +120,17 @@ void register_all(Machine& machine) {
                                  std::size_t queries, Asked asked) {
     add(fmt::format("{}/{}/{}x128/q{}", name, dtype_name(type), rows, queries),
         [=, &machine](benchmark::State& s) {
-          cache_attention(s, machine, type, rows, 128, queries, asked);
+          cache_attention(s, machine, type, rows, 128, std::vector(queries, rows), Rows::kInMemory,
+                          asked);
+        });
+  };
+  // As a prompt asks: two heads' queries of the last 16 tokens, each of which sees itself.
+  const auto add_prompt_attention = [&](DType type, std::size_t rows) {
+    std::vector<std::size_t> visible(32);
+    for (std::size_t i = 0; i < 32; ++i) visible[i] = rows - 15 + i / 2;
+    add(fmt::format("attend/{}/{}x128/q32", dtype_name(type), rows),
+        [=, &machine](benchmark::State& s) {
+          cache_attention(s, machine, type, rows, 128, visible, Rows::kInCache, Asked::kOut);
         });
   };
   for (DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0}) {
@@ -119,6 +139,7 @@ void register_all(Machine& machine) {
       add_attention("attend_with_weights", type, 8192, queries, Asked::kOutAndWeights);
       add_attention("key_logits", type, 8192, queries, Asked::kLogits);
     }
+    add_prompt_attention(type, 512);
     // As a ranking asks: 32 tokens' queries of two heads, in blocks, of the candidates.
     for (std::size_t queries : {16u, 64u}) {
       add_attention("key_logits", type, 2048, queries, Asked::kLogits);

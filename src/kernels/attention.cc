@@ -9,7 +9,7 @@
 #include "kernels/simd_targets.h"
 // Before the per-target headers.
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "kernels/attend_page-inl.h"
+#include "kernels/attend_panel-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace laconic {
@@ -20,22 +20,22 @@ HWY_INLINE std::size_t rows_in_page(std::size_t rows, std::size_t first) {
   return rows > first ? std::min(kPageRows, rows - first) : 0;
 }
 
-// Queries [query, query + count) of one page, that see the same rows of it.
-template <typename Format>
+// Up to so many queries read a page where it lies, more of them from panels.
+inline constexpr std::size_t kFewQueries = 8;
+
+// Queries that one tile takes.
+inline constexpr std::size_t kTileQueries = kManyRegisters ? 8 : 4;
+
+// Queries [query, query + count) of one page, that see the same rows of it. PRECONDITION: count is
+// at most kX.
+template <typename Format, std::size_t kX>
 HWY_INLINE void attend_tile(const HeadRowsView& kv, const PageRows& page, const AttendQueries& a,
                             std::size_t query, std::size_t count, float* weights,
                             const Gathered& to) {
-  if (count == 1) {
-    attend_page<Format, 1>(kv, page, a, query, weights, to);
-  } else if (count == 2) {
-    attend_page<Format, 2>(kv, page, a, query, weights, to);
-  } else if constexpr (kTileVectors > 2) {
-    if (count == 3) {
-      attend_page<Format, 3>(kv, page, a, query, weights, to);
-    } else {
-      attend_page<Format, 4>(kv, page, a, query, weights, to);
-    }
+  if constexpr (kX > 1) {
+    if (count < kX) return attend_tile<Format, kX - 1>(kv, page, a, query, count, weights, to);
   }
+  attend_page<Format, kX>(kv, page, a, query, weights, to);
 }
 
 // Gathers what the queries see of rows [begin, end). PRECONDITION: begin is a page's first row.
@@ -54,13 +54,26 @@ HWY_INLINE void attend_pages(const HeadRowsView& kv, std::size_t begin, std::siz
         first + kPageRows < kv.rows ? reinterpret_cast<const std::uint8_t*>(here[1]) : page.keys;
     page.first = first;
     for (std::size_t i = 0; i < a.queries;) {
-      page.count = rows_in_page(std::min(a.visible[i], end), first);
-      std::size_t count = 1;  // neighbours that see the same rows of this page
-      while (count < kTileVectors && i + count < a.queries &&
-             rows_in_page(std::min(a.visible[i + count], end), first) == page.count) {
-        ++count;
+      std::size_t counts[kPanelQueries];  // what neighbours see of this page, if anything
+      std::size_t count = 0;
+      for (; count < kPanelQueries && i + count < a.queries; ++count) {
+        counts[count] = rows_in_page(std::min(a.visible[i + count], end), first);
+        if (counts[count] == 0) break;
       }
-      if (page.count > 0) attend_tile<Format>(kv, page, a, i, count, weights, to);
+      if (count == 0) {
+        ++i;
+        continue;
+      }
+      if (count > kFewQueries && fits_panel(kv.head_dim)) {
+        page.count = *std::max_element(counts, counts + count);
+        attend_panels<Format>(kv, page, a, i, count, counts, weights, to);
+      } else {
+        page.count = counts[0];
+        std::size_t same = 1;
+        while (same < std::min(count, kFewQueries) && counts[same] == counts[0]) ++same;
+        count = same > kTileQueries ? (same + 1) / 2 : same;
+        attend_tile<Format, kTileQueries>(kv, page, a, i, count, weights, to);
+      }
       i += count;
     }
   }

@@ -99,20 +99,20 @@ HWY_INLINE void dot_tile(const DotArguments& a, std::size_t row, std::size_t fir
       k += count;
     }
   }
-  for (std::size_t i = 0; i < kX; ++i) {
-    float* out = a.out + (first + i) * a.out_stride + row;
-#if HWY_TARGET != HWY_SCALAR
-    if constexpr (kRows == 4) {
-      Four lanes[kRows];
-      for (std::size_t r = 0; r < kRows; ++r) {
-        lanes[r] = fold(d, hn::Add(sum[r][i][0], sum[r][i][1]));
-      }
-      hn::StoreU(sums_of_lanes(lanes[0], lanes[1], lanes[2], lanes[3]), FourFloats(), out);
-      continue;
-    }
-#endif
+  if constexpr (kRows == kSumRows) {
+    LaneSums<kX> sums;
     for (std::size_t r = 0; r < kRows; ++r) {
-      out[r] = sum_of_lanes(hn::Add(sum[r][i][0], sum[r][i][1]));
+      V lanes[kX];
+      for (std::size_t i = 0; i < kX; ++i) lanes[i] = hn::Add(sum[r][i][0], sum[r][i][1]);
+      sums.set(r, lanes);
+    }
+    sums.store(a.out + first * a.out_stride + row, a.out_stride, kRows);
+  } else {
+    for (std::size_t i = 0; i < kX; ++i) {
+      float* out = a.out + (first + i) * a.out_stride + row;
+      for (std::size_t r = 0; r < kRows; ++r) {
+        out[r] = sum_of_lanes(hn::Add(sum[r][i][0], sum[r][i][1]));
+      }
     }
   }
 }

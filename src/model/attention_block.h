@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/aligned.h"
 #include "base/threads.h"
 #include "kernels/attention.h"
 #include "model/batch.h"
@@ -55,7 +56,8 @@ class AttentionBlock {
  private:
   // Of one thread; kept, because a decode step has no time to allocate.
   struct Scratch {
-    std::vector<float> floats, asked, turned, cos, sin;
+    AlignedFloats floats, asked, turned;
+    std::vector<float> cos, sin;
     std::vector<std::size_t> visible, run_ends;
   };
 

@@ -91,6 +91,52 @@ TEST(Attend, QueriesDoNotTouchOneAnother) {
   });
 }
 
+// However many queries are asked together, and however unlike they are: each takes another path
+// through the rows, and gives the same bits.
+TEST(Attend, AnyNumberOfQueriesTogether) {
+  on_every_target([] {
+    for (const DType type : kRowTypes) {
+      for (const std::size_t least : {33u, 80u, 128u, 1056u}) {
+        const std::size_t head_dim = fitting(type, least), rows = 150, most = 41;
+        const Cache cache(type, rows, head_dim, 35);
+        const std::vector<float> q = random_floats(2 * most * head_dim, 36);
+        std::vector<std::size_t> visible(most);
+        for (std::size_t i = 0; i < most; ++i) visible[i] = i % 11 == 10 ? 64 : 110 + i / 3;
+        const auto ask = [&](std::size_t first, std::size_t count) {
+          const auto part = [&](std::size_t run) {
+            const auto at =
+                q.begin() + static_cast<std::ptrdiff_t>((run * most + first) * head_dim);
+            return std::vector<float>(at, at + static_cast<std::ptrdiff_t>(count * head_dim));
+          };
+          std::vector<float> asked = part(0);
+          const std::vector<float> later = part(1);
+          asked.insert(asked.end(), later.begin(), later.end());
+          const auto seen = visible.begin() + static_cast<std::ptrdiff_t>(first);
+          const std::vector<std::size_t> all(seen, seen + static_cast<std::ptrdiff_t>(count));
+          std::vector<float> out(count * head_dim, -1.0f);
+          std::vector<float> scratch(attend_scratch_floats(count, head_dim), kNan);
+          const std::vector<std::size_t> ends = {77, rows};
+          attend_split(cache.view(), asked.data(), ends.data(), all.data(), count, 0.1f, out.data(),
+                       scratch.data());
+          return out;
+        };
+        std::vector<float> one_by_one;
+        for (std::size_t i = 0; i < most; ++i) {
+          const std::vector<float> one = ask(i, 1);
+          one_by_one.insert(one_by_one.end(), one.begin(), one.end());
+        }
+        for (std::size_t count = 2; count <= most; ++count) {
+          const std::vector<float> expected(
+              one_by_one.begin(),
+              one_by_one.begin() + static_cast<std::ptrdiff_t>(count * head_dim));
+          ASSERT_TRUE(test::same_bits(ask(0, count), expected))
+              << dtype_name(type) << ", head_dim " << head_dim << ", " << count << " queries";
+        }
+      }
+    }
+  });
+}
+
 TEST(Attend, RowsOutOfSightDoNotMatter) {
   on_every_target([] {
     const std::size_t head_dim = 32;
