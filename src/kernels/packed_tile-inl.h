@@ -13,7 +13,7 @@
 
 // How far ahead of the products memory is asked for. Twelve activation rows take about 60 cycles
 // for a block of 512 bytes, so that the latency of memory (some 400 cycles) is 4 KB and more; the
-// 3 KB of dot_tile-inl.h made 12 rows 1.4 times slower, from 16 KB on nothing is gained (Zen 5).
+// 3 KB made 12 rows 1.4 times slower, from 16 KB on nothing is gained (Zen 5).
 // Only for the first activation rows: the others find the weights in the cache.
 inline constexpr std::size_t kPackedPrefetchBytes = 8 * 1024;
 
