@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What one parallel_for costs, outside of a team and within one: without work, and where each call
 // reads some KiB from the cache as a small matrix product does. LACONIC_BENCH_THREADS sets the
-// team; OMP_WAIT_POLICY matters outside of it.
+// team.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 # change of speed was meant, and commit it with that change. LACONIC names a binary instead of building.
 #
 # Counts do not depend on the machine's load or clock. valgrind 3.19 has no AVX-512, so that the AVX2
-# kernels are what is counted; one thread, packed weights (no library product takes part), and of the
+# kernels are what is counted; one thread, and of the
 # process only what Decoder::forward does. Half a minute at most beside the build.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
@@ -37,7 +37,7 @@ trap 'rm -rf "$scratch"' EXIT
 count() {
   local model=$scratch/$1.gguf out=$scratch/out
   [[ -f $model ]] || "$LACONIC" make-model --like tiny --type "$1" --out "$model" --seed 1 >/dev/null 2>&1
-  LACONIC_SIMD=AVX2 OMP_WAIT_POLICY=passive valgrind --tool=callgrind \
+  LACONIC_SIMD=AVX2 valgrind --tool=callgrind \
     --callgrind-out-file="$out" --toggle-collect='laconic::Decoder::forward(*' \
     "$LACONIC" run -m "$model" --ids "$(seq -s, 1 64)" -n "$2" --temp 0 --ignore-eos -t 1 --json \
     >/dev/null 2>"$scratch/log" || {

@@ -38,6 +38,7 @@ class Leading {
 // Sleep between calls, except within with_team.
 struct Threads::Workers {
   explicit Workers(std::size_t extra) {
+    threads.reserve(extra);
     try {
       for (std::size_t i = 0; i < extra; ++i) {
         threads.emplace_back([this, index = i + 1] { work(index); });
@@ -46,6 +47,9 @@ struct Threads::Workers {
       const std::size_t started = threads.size();
       end();
       throw_resource("{} threads cannot be started: the system gave {}", extra + 1, started + 1);
+    } catch (...) {
+      end();
+      throw;
     }
   }
   ~Workers() { end(); }
@@ -102,8 +106,6 @@ Threads::Threads(std::size_t count) : count_(count == 0 ? available_cores() : co
 }
 Threads::~Threads() = default;
 
-bool Threads::inside_region() { return inside_parallel_region; }
-
 void Threads::run_region(std::size_t n, std::size_t grain, RangeFunction function, void* context) {
   if (n == 0) return;
   const std::size_t ranges =
@@ -142,7 +144,7 @@ void Threads::run(std::size_t n, std::size_t grain, RangeFunction function, void
 }
 
 void Threads::lead(void (*body)(void* context), void* context) {
-  if (count_ == 1 || inside_region() || !team_->open()) return body(context);
+  if (count_ == 1 || inside_parallel_region || !team_->open()) return body(context);
   struct Close {
     Team& team;
     ~Close() { team.close(); }

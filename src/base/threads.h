@@ -62,7 +62,6 @@ class Threads {
 
   // One range for each thread. Alone inside another region.
   void run_region(std::size_t n, std::size_t grain, RangeFunction function, void* context);
-  static bool inside_region();
 
   struct Workers;
   std::size_t count_;

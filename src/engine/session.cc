@@ -29,7 +29,7 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-// Quantised weights are held already; mapped ones are paged in as they are read.
+// Packed weights are held already; an embedding that is only looked up is paged in.
 std::size_t default_kv_memory(const Weights& weights) {
   return default_cache_memory(weights.mapped_bytes());
 }

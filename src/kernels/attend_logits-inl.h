@@ -139,20 +139,20 @@ HWY_NOINLINE void dot_rows(const LogitArguments& from, std::size_t begin, std::s
       dot_lanes<Format, kFrom, 1, 1>(a, &next, lanes);
       a.out[row] = lanes_sum(lanes[0][0]);
     }
-    return;
-  }
-  for (std::size_t row = begin; row < end; row += kSumRows) {
-    const std::size_t count = std::min(kSumRows, end - row);
-    // The last row again in place of missing ones.
-    const std::uint8_t* rows[kSumRows];
-    for (std::size_t r = 0; r < kSumRows; ++r) {
-      rows[r] = next;
-      if (r + 1 < count) next += a.stride;
+  } else {
+    for (std::size_t row = begin; row < end; row += kSumRows) {
+      const std::size_t count = std::min(kSumRows, end - row);
+      // The last row again in place of missing ones.
+      const std::uint8_t* rows[kSumRows];
+      for (std::size_t r = 0; r < kSumRows; ++r) {
+        rows[r] = next;
+        if (r + 1 < count) next += a.stride;
+      }
+      next += a.stride;
+      LaneSums<kX> sums;
+      add_tiles<Format, kFrom, 0>(a, rows, sums);
+      sums.store(a.out + row, a.out_stride, count);
     }
-    next += a.stride;
-    LaneSums<kX> sums;
-    add_tiles<Format, kFrom, 0>(a, rows, sums);
-    sums.store(a.out + row, a.out_stride, count);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums of the lanes of many vectors at once, in the order of the book: halves are added until four
+// Sums of the lanes of many vectors at once, in one order: halves are added until four
 // lanes are left, then (a0 + a2) + (a1 + a3). One vector after the other they would cost as much as
 // the products of a short row. Included once per SIMD target.
 #include <algorithm>

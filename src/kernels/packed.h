@@ -91,7 +91,7 @@ struct PackedProduct {
 void packed_products(Threads& threads, std::span<const PackedProduct> products,
                      const QuantizedRows& x);
 
-// The same for f32, f16 and bf16 weights.
+// The same for f32, f16 and bf16 weights. PRECONDITION: w.cols is the same in each.
 void packed_products(Threads& threads, std::span<const PackedProduct> products,
                      const float* x /* [n][w.cols] */, std::size_t n);
 

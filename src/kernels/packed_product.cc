@@ -66,6 +66,7 @@ void packed_products(Threads& threads, std::span<const PackedProduct> products, 
   const PlainKernel kernel = plain_kernel();
   for_groups(threads, products, n, kPlainUnit,
              [&](const PackedProduct& p, std::size_t begin, std::size_t end) {
+               assert(!reads_quantized_rows(p.w.type) && p.w.cols == products.front().w.cols);
                kernel({p.w, x, n, p.y, p.y_stride}, begin, end);
              });
 }

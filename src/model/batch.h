@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rows of one forward pass, laid out so that each recipe sees one contiguous block:
-// decode rows first, then prompt rows.
+// The rows of one forward pass: decode rows first, then prompt rows, which attention prepares and
+// appends in another way.
 #pragma once
 
 #include <cstdint>

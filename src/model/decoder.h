@@ -17,8 +17,8 @@
 namespace laconic {
 
 enum class RowKind {
-  kPrompt,  // tokens of the prompt: any number, prompt recipe, not seen by the policy
-  kDecode,  // generated tokens: one per step, decode recipe, queries observed by the policy
+  kPrompt,  // tokens of the prompt: any number, not seen by the policy
+  kDecode,  // generated tokens: one per step, queries observed by the policy
 };
 enum class LogitRows { kNone, kLast, kAll };
 

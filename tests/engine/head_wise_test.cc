@@ -132,7 +132,7 @@ TEST_F(HeadWise, TheWindowCountsTheTokenItself) {
 
 TEST_F(HeadWise, AMixedBatchEqualsEachAlone) {
   SessionOptions options = session_on(kSome, by_ratio(KvPolicy::kRpc));
-  options.batch_tokens = 1;
+  options.batch_tokens = 16;
   const std::size_t prompts[] = {2, 9, kBlock, 70};
   Session batch(tiny_model(), options);
   for (std::size_t i = 0; i < 4; ++i) {

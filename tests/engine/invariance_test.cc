@@ -180,7 +180,7 @@ class KeepListTest : public ::testing::TestWithParam<Policy> {
 };
 
 TEST_P(KeepListTest, InARaggedBatchEqualsAloneBitForBit) {
-  const Outcome alone = run(options(1, 2), false), batch = run(options(1, 2), true);
+  const Outcome alone = run(options(16, 2), false), batch = run(options(16, 2), true);
   ASSERT_FALSE(alone.lists.empty());
   EXPECT_EQ(batch.lists, alone.lists);
   for (std::size_t i = 0; i < alone.results.size(); ++i) {
@@ -195,6 +195,7 @@ TEST_P(KeepListTest, ChunksAndThreadsDoNotMatter) {
     const Outcome got = run(options(16, threads), true);
     EXPECT_EQ(got.lists, want.lists) << threads << " threads";
     for (std::size_t i = 0; i < want.results.size(); ++i) {
+      EXPECT_EQ(got.results[i].kv.rows, want.results[i].kv.rows) << "sequence " << i;
       EXPECT_EQ(largest_difference(got.results[i], want.results[i]), 0)
           << threads << " threads, sequence " << i;
     }

@@ -128,7 +128,7 @@ TEST_P(Policies, KeepTheSameInARaggedBatchAsAlone) {
   for (const Law& law : laws()) {
     SCOPED_TRACE(law.name);
     SessionOptions options = session_of(law.kv, 2);
-    options.batch_tokens = 1;
+    options.batch_tokens = 16;
     expect_same(together(ragged_work(), options), alone(ragged_work(), options));
   }
 }

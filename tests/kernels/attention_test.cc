@@ -245,6 +245,10 @@ TEST(AttendWithWeights, EqualsAttendAndTheTwinOnEveryTarget) {
           const Cache cache(type, rows, head_dim, 24);
           check_weights(cache.view(), {rows, rows, (rows + 1) / 2, rows, 1, rows}, 1.0f);
           check_weights(cache.view(), {rows}, 1.0f);
+          // As many as go by panels, each with rows of its own.
+          std::vector<std::size_t> many(33);
+          for (std::size_t i = 0; i < many.size(); ++i) many[i] = 1 + i * 7 % rows;
+          check_weights(cache.view(), many, 1.0f);
         }
       }
     }

@@ -111,7 +111,7 @@ TEST(PackedProduct, TheSameBitsAnywhereInABatch) {
   Threads threads(1);
   on_every_target([&] {
     for (DType type : kPackedTypes) {
-      const std::size_t cols = 512, most = 29;
+      const std::size_t cols = 3 * test::unit_columns(type), most = 29;
       const RandomMatrix source(type, 51, cols, 3);
       const PackedMatrix w = PackedMatrix::pack(threads, source.view);
       const std::vector<float> x = random_floats(most * cols, 4);
@@ -173,6 +173,10 @@ TEST(PackedProduct, ChunksJoin) {
   Threads threads(1);
   const RandomMatrix source(DType::kQ8_0, 330, 4096, 9);
   expect_close_to_twin(threads, source.view, 14, 10);
+  for (DType type : test::kPlainTypes) {
+    const RandomMatrix odd(type, 330, 1023, 9);
+    expect_close_to_twin(threads, odd.view, 14, 10);
+  }
 }
 
 // One parallel region for matrices of different types and heights.
