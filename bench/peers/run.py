@@ -220,8 +220,17 @@ def check(options):
         names.append(name)
 
 
+def drop_openmp_settings(environment):
+    """Engines run as they ship: OMP_WAIT_POLICY=passive, set for something else, halves the speed at
+    which llama.cpp's forks decode, and those that do not use OpenMP not at all."""
+    for name in [n for n in environment if n.startswith(("OMP_", "GOMP_", "KMP_"))]:
+        say(f"{name} is not passed on to the engines")
+        del environment[name]
+
+
 def main():
     options = parse()
+    drop_openmp_settings(os.environ)
     json_path, svg_path = outputs_of(options, "peers")
     system = system_of(options.laconic, options.threads)
     results, reads, names = [], [], []

@@ -34,6 +34,14 @@ class BatchedBench(Refusals):
                 engines.batched_seconds(printed, 4)
 
 
+class Environment(unittest.TestCase):
+    def test_settings_of_openmp_stay_behind(self):
+        environment = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0",
+                       "HOME": "/", "LACONIC_SIMD": "AVX2"}
+        peers.drop_openmp_settings(environment)
+        self.assertEqual(sorted(environment), ["HOME", "LACONIC_SIMD"])
+
+
 class LlamaBench(unittest.TestCase):
     def command(self, words, test):
         """What is run for `test` where --help says `words`, and the seconds that are read off it."""
