@@ -48,8 +48,8 @@ struct KvStats {
 };
 
 struct Timings {
-  std::size_t prompt_n = 0;     // prompt tokens read
-  std::size_t predicted_n = 0;  // decode steps: the first token comes with the prompt
+  std::size_t prompt_n = 0;      // prompt tokens read
+  std::size_t decode_steps = 0;  // the first token comes with the prompt
   double prompt_ms = 0;
   double predicted_ms = 0;  // decode steps as a whole: forward pass, policy, sampling
   double kv_ms = 0;         // compressions: ranking and moving rows, an open prompt's included

@@ -49,7 +49,7 @@ enum class KvSoftmax {
 };
 enum class KvPositions {
   kAbsolute,  // a row is seen at its place in the text
-  kCache,     // streaming: a row is seen at its distance in the cache
+  kCache,     // streaming, recency: a row is seen at its distance in the cache
 };
 enum class KvPhase {
   kAll,     // at the prompt's end and while decoding
@@ -101,7 +101,8 @@ struct KvOptions {
   bool evicts() const { return policy != KvPolicy::kFull; }
   bool by_budget() const { return budget != 0; }
 
-  // The options of that policy as published (docs/kv-compression.md): start from these.
+  // That policy's defaults on the schedule that all share: start from these.
+  // docs/kv-compression.md has the settings as published.
   static KvOptions of(KvPolicy policy);
 
   // Text form: policy name and its options by their flag names without "--kv-", e.g. "interval";

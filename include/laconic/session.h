@@ -29,7 +29,8 @@ struct SessionOptions {
   std::size_t threads = 0;         // 0: one per core
   std::size_t batch_tokens = 512;  // prompt tokens read per step
   std::size_t context = 0;         // longest sequence; 0: the model's
-  std::size_t kv_memory = 0;  // bytes of pages for all sequences; 0: what is free, less a reserve
+  // Bytes of pages and blocks for all sequences; 0: what is free, less a reserve.
+  std::size_t kv_memory = 0;
   KvOptions kv;
 };
 

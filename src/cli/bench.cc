@@ -14,6 +14,7 @@
 #include "cli/bench_generation.h"
 #include "cli/command.h"
 #include "cli/kv_flags.h"
+#include "cli/loading_flags.h"
 #include "cli/machine_flags.h"
 #include "cli/numbers.h"
 #include "cli/values.h"
@@ -64,9 +65,7 @@ class BenchCommand : public Command {
     add_count(*app, "--points", points_, 2, kMostPoints,
               "with --generation: run the model at so many places of the answer and integrate");
     app->add_flag("--real-depth", real_depth_, "fill the depth with tokens, not random rows");
-    app->add_option("--quantize", quantize_, "quantise while loading: q8_0, q4_0")
-        ->check(CLI::IsMember({"q8_0", "q4_0"}))
-        ->type_name("TYPE");
+    add_quantize(*app, quantize_);
     kv_.declare(*app);
     machine_.declare(*app);
     app_ = app;

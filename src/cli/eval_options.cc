@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/eval_kld.h"
 #include "cli/kv_flags.h"
+#include "cli/loading_flags.h"
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
@@ -77,16 +78,9 @@ void declare_output(CLI::App& app, EvalOptions& o) {
 
 void declare_machine(CLI::App& app, EvalOptions& o) {
   add_count(app, "--batch", o.batch, 1, kMostCount, "most answers at once (16)")->group("Machine");
-  add_count(app, "-c,--ctx-size,--max-model-len", o.context, 0, kMostCount,
-            "longest sequence; 0: the model's (0)")
-      ->group("Machine");
-  app.add_option("--quantize", o.quantize, "quantise while loading: q8_0, q4_0")
-      ->check(CLI::IsMember({"q8_0", "q4_0"}))
-      ->type_name("TYPE")
-      ->group("Machine");
-  app.add_option("--kv-memory", o.kv_memory, "most memory for the cache, like 2G (what is free)")
-      ->type_name("SIZE")
-      ->group("KV cache");
+  add_context(app, o.context);
+  add_quantize(app, o.quantize);
+  add_kv_memory(app, o.kv_memory);
   app.add_option("--kv-type", o.kv_type, "element type of cache rows: f16, bf16, f32, q8_0 (f16)")
       ->check(CLI::IsMember({"f16", "bf16", "f32", "q8_0"}))
       ->type_name("TYPE")

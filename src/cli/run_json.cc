@@ -23,9 +23,9 @@ Json timings_json(const Generation& g) {
           {"prompt_ms", t.prompt_ms},
           {"prompt_per_second", per_second(t.prompt_n, t.prompt_ms)},
           {"predicted_n", g.ids.size()},
-          {"decode_steps", t.predicted_n},
+          {"decode_steps", t.decode_steps},
           {"predicted_ms", t.predicted_ms},
-          {"predicted_per_second", per_second(t.predicted_n, t.predicted_ms)},
+          {"predicted_per_second", per_second(t.decode_steps, t.predicted_ms)},
           {"kv_ms", t.kv_ms}};
 }
 

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "cli/loading_flags.h"
 #include "cli/numbers.h"
 #include "cli/output_paths.h"
 #include "cli/values.h"
@@ -86,18 +87,11 @@ void declare_output(CLI::App& app, RunOptions& o) {
 }
 
 void declare_loading(CLI::App& app, RunOptions& o) {
-  add_count(app, "-c,--ctx-size,--max-model-len", o.context, 0, kMostCount,
-            "longest sequence; 0: the model's (0)")
-      ->group("Machine");
+  add_context(app, o.context);
   add_count(app, "-b,--batch-size", o.batch_tokens, 1, kMostCount, "prompt tokens per step (512)")
       ->group("Machine");
-  app.add_option("--quantize", o.quantize, "quantise while loading: q8_0, q4_0")
-      ->check(CLI::IsMember({"q8_0", "q4_0"}))
-      ->type_name("TYPE")
-      ->group("Machine");
-  app.add_option("--kv-memory", o.kv_memory, "most memory for the cache, like 2G (what is free)")
-      ->type_name("SIZE")
-      ->group("KV cache");
+  add_quantize(app, o.quantize);
+  add_kv_memory(app, o.kv_memory);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ void AnswerPrinter::finish() {
 void print_statistics(const Generation& g, const KvOptions& kv) {
   fmt::print(stderr, "prompt {} tokens{} | answer {} tokens{} | {}\n", g.timings.prompt_n,
              speed(g.timings.prompt_n, g.timings.prompt_ms), g.ids.size(),
-             speed(g.timings.predicted_n, g.timings.predicted_ms),
+             speed(g.timings.decode_steps, g.timings.predicted_ms),
              finish_reason_name(g.finish_reason));
   std::string cache =
       fmt::format("kv {}: peak {} in at most {} rows per head", kv.policy_name(),

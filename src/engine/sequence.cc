@@ -121,7 +121,7 @@ void Sequence::go_on(StepEvent& event) { logits_ready(std::exchange(last_logits_
 
 void Sequence::decoded() {
   ++unread_;
-  ++result.timings.predicted_n;
+  ++result.timings.decode_steps;
   note_peak_rows();
   cache->end_step();
 }

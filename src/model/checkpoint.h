@@ -21,6 +21,9 @@
 
 namespace laconic {
 
+// The embedding, and the output head too where the config ties it.
+inline constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
+
 class Checkpoint {
  public:
   // A Hugging Face directory or a .gguf file. Error(kInput) says what is missing or wrong.

@@ -10,7 +10,7 @@ namespace laconic {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kTopNames{{
-    {"model.embed_tokens.weight", "token_embd.weight"},
+    {kEmbeddingName, "token_embd.weight"},
     {"model.norm.weight", "output_norm.weight"},
     {"lm_head.weight", "output.weight"},
 }};
@@ -38,7 +38,7 @@ std::vector<TensorSpec> decoder_tensors(const ModelConfig& config) {
   std::vector<TensorSpec> specs;
   const std::size_t q_rows = config.heads * config.head_dim;
   const std::size_t kv_rows = config.kv_heads * config.head_dim;
-  specs.push_back({"model.embed_tokens.weight", {config.vocab, config.hidden}});
+  specs.push_back({kEmbeddingName, {config.vocab, config.hidden}});
   for (std::size_t layer = 0; layer < config.layers; ++layer) {
     const auto add = [&](const char* name, std::vector<std::size_t> shape) {
       specs.push_back({fmt::format("{}{}.{}", kLayerPrefix, layer, name), std::move(shape)});

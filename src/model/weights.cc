@@ -10,12 +10,13 @@
 namespace laconic {
 namespace {
 
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
-
 class Loader {
  public:
   Loader(Checkpoint& checkpoint, const DType* quantize, std::size_t threads, Weights& out)
       : checkpoint_(checkpoint), quantize_(quantize), out_(out), threads_(threads) {
+    if (quantize != nullptr && !can_quantize(*quantize)) {
+      throw_usage("{} is read but not written", dtype_name(*quantize));
+    }
     for (const TensorView& tensor : checkpoint.tensors()) {
       if (!is_packed(tensor)) continue;
       out_.packed_bytes +=
@@ -62,7 +63,7 @@ class Loader {
   // An embedding of its own is looked up only: where the file has the right type, its pages do.
   bool is_packed(const TensorView& tensor) const {
     if (tensor.shape.size() != 2) return false;
-    const bool looked_up = tensor.name == kEmbedding && !checkpoint_.config().tied_head;
+    const bool looked_up = tensor.name == kEmbeddingName && !checkpoint_.config().tied_head;
     return !looked_up || target(tensor) != tensor.type;
   }
 
@@ -168,7 +169,7 @@ Weights load_weights(Checkpoint& checkpoint, const DType* quantize, std::size_t 
   Weights weights;
   weights.config = checkpoint.config();
   Loader loader(checkpoint, quantize, threads, weights);
-  weights.embedding = loader.matrix(kEmbedding);
+  weights.embedding = loader.matrix(kEmbeddingName);
   weights.final_norm = loader.vector("model.norm.weight");
   weights.head = weights.config.tied_head ? weights.embedding : loader.matrix("lm_head.weight");
   weights.layers.reserve(weights.config.layers);

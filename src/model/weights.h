@@ -79,7 +79,8 @@ struct Weights {
 // Matrices are packed into memory of their own and their source is let go, so that the checkpoint
 // has no data of them afterwards. An embedding that is not the head stays a view into `checkpoint`,
 // which must outlive the result. With a `quantize` type, matrices whose rows are a multiple of 32
-// become that type first. `threads`: 0 for one per core.
+// become that type first; Error(kUsage) for one that can_quantize() denies. `threads`: 0 for one
+// per core.
 Weights load_weights(Checkpoint& checkpoint, const DType* quantize = nullptr,
                      std::size_t threads = 0);
 

@@ -46,14 +46,25 @@ class Compression(unittest.TestCase):
     NONE = row("h2o:ratio=4", [None, None, None])
 
     def test_cells(self):
-        self.assertEqual(compression.cell(mark(1024, 75.0), mark(1024, 50.0)), "75.0 (1.50x)")
-        self.assertEqual(compression.cell(mark(1024, 75.0), None), "75.0")
-        self.assertEqual(compression.cell(mark(1024, 75.0), mark(1024, None)), "75.0")
-        self.assertEqual(compression.cell(mark(1024, None), mark(1024, 50.0)), "does not fit")
+        self.assertEqual(compression.cell({**mark(1024, 75.0), "over_full": 1.5}), "75.0 (1.50x)")
+        self.assertEqual(compression.cell(mark(1024, 75.0)), "75.0")
+        self.assertEqual(compression.cell(mark(1024, None)), "does not fit")
+
+    def test_ratios_are_those_of_the_turns(self):
+        # The whole machine is half as fast in the second turn.
+        full = [row("full", [100.0, 80.0, None]), row("full", [50.0, 40.0, None]),
+                row("full", [100.0, 90.0, None])]
+        rpc = [row("rpc:ratio=4", [100.0, 96.0, 60.0]), row("rpc:ratio=4", [60.0, 48.0, 30.0]),
+               row("rpc:ratio=4", [120.0, 99.0, 80.0])]
+        marks = compression.middle_of(rpc, full)["marks"]
+        self.assertEqual([m["avg_ts"] for m in marks], [100.0, 96.0, 60.0])
+        self.assertEqual([m.get("over_full") for m in marks], [1.2, 1.2, None])
+        self.assertNotIn("over_full", compression.middle_of(rpc, [])["marks"][0])
 
     def test_table(self):
+        rpc = compression.middle_of([row(self.RPC["arm"], [100.0, 75.0, 60.0])], [self.FULL])
         elsewhere = {**self.RPC, "batch": 16}
-        table = cells(compression.table([self.FULL, self.RPC, elsewhere, self.NONE], "tiny", 8))
+        table = cells(compression.table([self.FULL, rpc, elsewhere, self.NONE], "tiny", 8))
         self.assertEqual(table, [
             ["cache", "1024", "2048", "4096", "peak KV MiB", "in compressions", "% of read"],
             ["full", "100.0", "50.0", "does not fit", "2048", "1.00 %", "50 %"],

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "io/safetensors.h"
+#include "model/convert.h"
 #include "test_paths.h"
 #include "tool.h"
 
@@ -52,6 +53,20 @@ TEST(Tokenize, VocabularyOnlyGguf) {
     const Outcome outcome = run_tool({"tokenize", entry.path(), "-p", "Hello world"});
     EXPECT_EQ(outcome.code, 0) << entry.path() << ": " << outcome.err;
     EXPECT_GE(outcome.json().size(), 2u);
+  }
+}
+
+TEST(Inspect, AStepReadsAnEmbeddingOnlyWhereItIsTheHead) {
+  const TemporaryFolder folder;
+  ModelConfig config = known_model("tiny");
+  for (const bool tied : {true, false}) {
+    config.tied_head = tied;
+    const std::string model = folder / (tied ? "tied" : "untied");
+    make_random_model(config, model, DType::kF32, {}, /*seed=*/9);
+    const Json j = run_tool({"inspect", model, "--json"}).json();
+    const std::size_t embedding = tied ? 0 : config.vocab * config.hidden * sizeof(float);
+    EXPECT_EQ(j["tied_head"], tied);
+    EXPECT_EQ(j["bytes_per_step"].get<std::size_t>() + embedding, j["weight_bytes"]);
   }
 }
 

@@ -165,6 +165,9 @@ TEST(Usage, MachineFlags) {
   expect_refusal(run_tool({"bench", "-m", "/nonexistent", "-p", "0", "-n", "0"}), 2, "nothing");
   expect_refusal(run_tool({"bench", "-m", "/nonexistent", "-d", "1,x"}), 2, "1,x");
   expect_refusal(run_tool({"bench", "-m", "/nonexistent", "-o", "xml"}), 2, "xml");
+  expect_refusal(run_tool({"bench", "-m", "/nonexistent", "--quantize", "q2_k"}), 2, "q2_k");
+  expect_refusal(run_tool({"bench", "-m", "/nonexistent", "--quantize", "Q8_0"}), 1,
+                 "/nonexistent");
 }
 
 }  // namespace

@@ -63,14 +63,14 @@ TEST_P(QuantizeLoadingTest, EqualsTheQuantizedFileAndStaysClose) {
 }
 
 // A block of 32 normal weights spans about 2.1 deviations to either side: steps of 1/127 of that
-// cost a product 0.5 % and steps of 1/8 cost it 8 %. Measured over the three layers: 2.8 % and 45
-// %, the same multiple of both; the bounds are half as much again.
+// cost a product 0.5 % and steps of 1/8 cost it 8 %. Measured over the three layers, activations in
+// int8 too: 3.6 % and 45 %; the bounds are half as much again.
 INSTANTIATE_TEST_SUITE_P(
     Types, QuantizeLoadingTest,
-    ::testing::Values(Case{Architecture::kQwen3, DType::kF32, DType::kQ8_0, 0.04},
+    ::testing::Values(Case{Architecture::kQwen3, DType::kF32, DType::kQ8_0, 0.055},
                       Case{Architecture::kQwen3, DType::kF32, DType::kQ4_0, 0.65},
-                      Case{Architecture::kLlama, DType::kF32, DType::kQ8_0, 0.04},
-                      Case{Architecture::kLlama, DType::kBF16, DType::kQ8_0, 0.04},
+                      Case{Architecture::kLlama, DType::kF32, DType::kQ8_0, 0.055},
+                      Case{Architecture::kLlama, DType::kBF16, DType::kQ8_0, 0.055},
                       Case{Architecture::kLlama, DType::kF16, DType::kQ4_0, 0.65}),
     [](const auto& p) {
       return std::string(architecture_name(p.param.architecture)) + "_" +
