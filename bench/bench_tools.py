@@ -68,6 +68,15 @@ def median(values):
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def paired_ratio(over, under):
+    """Median quotient of values that were measured in the same turn.
+
+    On a machine that changes within minutes it says more than the quotient of two medians, which
+    may come from different minutes.
+    """
+    return median([a / b for a, b in zip(over, under, strict=True)])
+
+
 def markdown(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])

@@ -7,27 +7,19 @@ of each counts. Asked for is far less than what a quiet machine gives, and a tur
 only asks for another one, so that what fails is a path that went missing and not a busy machine. Skipped
 where the CPU has no AVX-512 with VNNI; a build without that path fails there.
 """
-import json
 import pathlib
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "bench"))
+from bench_tools import ROOT, fail, json_of  # noqa: E402
+
 LEAST = 1.1   # times as fast
 TURNS = 8      # at most
 
 
-def json_of(*command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    if done.returncode != 0:
-        sys.exit(f"check-simd-ratio.py: exit {done.returncode} from: {' '.join(command)}")
-    return json.loads(done.stdout)
-
-
 def fastest(laconic, target):
-    row = json_of(laconic, "bench", "-m", str(ROOT / "models" / "pocket"), "--quantize", "q8_0",
-                  "-p", "256", "-n", "0", "-b", "1", "-r", "15", "-t", "1", "-o", "json",
-                  "--simd", target)[0]
+    row = json_of([laconic, "bench", "-m", ROOT / "models" / "pocket", "--quantize", "q8_0",
+                   "-p", 256, "-n", 0, "-b", 1, "-r", 15, "-t", 1, "-o", "json", "--simd", target])[0]
     return min(row["samples_ns"])
 
 
@@ -39,10 +31,9 @@ def main():
         if "avx512_vnni" not in file.read():
             print("SKIPPED: this CPU has no AVX-512 VNNI; AVX2 and AVX3_VNNI are compared")
             return 0
-    available = json_of(laconic, "inspect", "--system", "--json")["simd_available"]
+    available = json_of([laconic, "inspect", "--system", "--json"])["simd_available"]
     if not {"AVX2", "AVX3_VNNI"} <= set(available):
-        sys.exit(f"check-simd-ratio.py: this CPU has AVX-512 VNNI, but laconic offers "
-                 f"{', '.join(available)}")
+        fail(f"this CPU has AVX-512 VNNI, but laconic offers {', '.join(available)}")
     best = {"AVX2": float("inf"), "AVX3_VNNI": float("inf")}
     for turn in range(TURNS):
         for target in best:

@@ -8,26 +8,13 @@ intervals. At each number every arm has the same problems.
 """
 import json
 import sys
-from xml.sax.saxutils import escape
+
+from svg_plot import stroke, style, text, write_parts
 
 PANEL, HEIGHT = 460, 330
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 56, 44
 LEGEND_LINE, LEGEND_WIDTH = 18, 300
-COLOURS = ["#1b1b1b", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
-           "#7f7f7f", "#6a3d9a"]
-DASHES = ["", "5 3", "1.5 2.5"]
 ORIGINS = {"stated": "the question states the code", "worked_out": "the answer works the code out"}
-
-
-def text(x, y, words, anchor, size=12):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-            f'fill="#1b1b1b">{escape(words)}</text>')
-
-
-def stroke(i, width):
-    dash = DASHES[i // len(COLOURS) % len(DASHES)]
-    dashed = f' stroke-dasharray="{dash}"' if dash else ""
-    return f'stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="{width}"{dashed}'
 
 
 class Panel:
@@ -63,13 +50,14 @@ class Panel:
         # Arms stand side by side, so that their intervals can be told apart.
         shift = (i - (arms - 1) / 2) * min(1.5, 12 / max(1, arms))
         places = [(self.x(p["compressions"]) + shift, p) for p in points]
-        colour = COLOURS[i % len(COLOURS)]
+        colour, dash = style(i)
         for x, point in places:
             low, high = point["wilson"]
             self.parts.append(f'<path d="M{x:.1f} {self.y(low):.1f}V{self.y(high):.1f}" '
                               f'stroke="{colour}" stroke-width="1" opacity="0.3"/>')
         line = "L".join(f"{x:.1f} {self.y(p['accuracy']):.1f}" for x, p in places)
-        self.parts.append(f'<path d="M{line}" fill="none" {stroke(i, 2.2 if i == 0 else 1.5)}/>')
+        line_stroke = stroke(colour, 2.2 if i == 0 else 1.5, dash)
+        self.parts.append(f'<path d="M{line}" fill="none" {line_stroke}/>')
         for x, point in places:
             self.parts.append(f'<circle cx="{x:.1f}" cy="{self.y(point["accuracy"]):.1f}" r="2.2" '
                               f'fill="{colour}"/>')
@@ -81,7 +69,8 @@ def legend(names, width):
     for i, name in enumerate(names):
         x = LEFT + i % columns * LEGEND_WIDTH
         y = HEIGHT + LEGEND_LINE * (i // columns + 1)
-        parts.append(f'<path d="M{x} {y - 4}h24" {stroke(i, 2.5)}/>')
+        colour, dash = style(i)
+        parts.append(f'<path d="M{x} {y - 4}h24" {stroke(colour, 2.5, dash)}/>')
         parts.append(text(x + 30, y, name, "start", 11))
     return parts, HEIGHT + LEGEND_LINE * (-(-len(names) // columns) + 1)
 
@@ -104,19 +93,17 @@ def main():
         sys.exit(f"plot-probe.py: {sys.argv[1]} has no problem with at most {most} compressions")
     width = PANEL * len(ORIGINS)
     keys, height = legend([arm["name"] for arm in arms], width)
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-             'font-family="sans-serif" font-size="12">',
-             f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-             text(width / 2, 20, "Passcode problems solved, by compressions between code and question in the written solution", "middle", 14)]
-    for number, (origin, title) in enumerate(ORIGINS.items()):
-        panel = Panel(number, title, min(seen), max(seen))
+    title = ("Passcode problems solved, by compressions between code and question in the written "
+             "solution")
+    parts = [text(width / 2, 20, title, "middle", 14)]
+    for number, (origin, words) in enumerate(ORIGINS.items()):
+        panel = Panel(number, words, min(seen), max(seen))
         for i, arm in enumerate(arms):
             points = points_of(arm, origin, most)
             if points:
                 panel.curve(i, len(arms), points)
         parts += panel.parts
-    with open(sys.argv[2], "w", encoding="utf-8") as out:
-        out.write("\n".join(parts + keys + ["</svg>"]) + "\n")
+    write_parts(sys.argv[2], parts + keys, width, height)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,19 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 40, 48
-COLOURS = ["#1b1b1b", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b"]
+COLOURS = ["#1b1b1b", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b",
+           "#7f7f7f", "#6a3d9a"]
 DASHES = ["", "5 3", "1.5 2.5"]
 
 
 def style(i):
     """Colour and dashes of line i: colours first, then the same ones dashed."""
     return COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
+
+
+def stroke(colour, width, dash=""):
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return f'stroke="{colour}" stroke-width="{width}"{dashed}'
 
 
 def text(x, y, words, anchor, size=12):
@@ -63,9 +69,7 @@ class Axes:
 
     def line(self, points, colour, width=1.6, dash=""):
         path = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in points)
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        self.parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" '
-                          f'stroke-width="{width}"{dashed}/>')
+        self.parts.append(f'<path d="M{path}" fill="none" {stroke(colour, width, dash)}/>')
 
     def dots(self, points, colour):
         for x, y in points:
@@ -85,9 +89,7 @@ class Axes:
             y = self.top + (TOP + 16 + 18 * i if top else
                             HEIGHT - BOTTOM - 16 - 18 * (len(names) - 1 - i))
             colour, dash = style(i)
-            dashed = f' stroke-dasharray="{dash}"' if dash else ""
-            self.parts.append(
-                f'<path d="M{x} {y - 4}h22" stroke="{colour}" stroke-width="2.5"{dashed}/>')
+            self.parts.append(f'<path d="M{x} {y - 4}h22" {stroke(colour, 2.5, dash)}/>')
             self.parts.append(text(x + 28, y, name, "start"))
 
     def write(self, path):
@@ -95,10 +97,12 @@ class Axes:
 
 
 def write_page(path, frames, width, height):
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-             'font-family="sans-serif" font-size="12">',
-             f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
-    for frame in frames:
-        parts += frame.parts
+    write_parts(path, [part for frame in frames for part in frame.parts], width, height)
+
+
+def write_parts(path, parts, width, height):
+    head = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            'font-family="sans-serif" font-size="12">',
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
     with open(path, "w", encoding="utf-8") as out:
-        out.write("\n".join(parts + ["</svg>"]) + "\n")
+        out.write("\n".join([*head, *parts, "</svg>"]) + "\n")

@@ -13,7 +13,7 @@ say "build release"
 build_preset release -DLACONIC_TRAIN=ON
 
 say "tests"
-# Tests share the cores: a thread that waits must sleep, not spin.
+# Tests share the cores: a thread of the trainer's OpenMP that waits must sleep, not spin.
 export OMP_WAIT_POLICY=passive
 results=$root/build/release/test-results.xml
 status=0

@@ -13,8 +13,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from bench_tools import (fail, find_laconic, json_of, machine_options, markdown, model_of,  # noqa: E402
-                         model_options, numbers, output_options, outputs_of, report_of, say, system_of,
-                         write_json)
+                         model_options, numbers, output_options, outputs_of, paired_ratio, report_of, say,
+                         system_of, write_json)
 from svg_plot import HEIGHT, WIDTH, Axes, round_steps, style, write_page  # noqa: E402
 
 SHAPES = "qwen3-0.6b,r1-distill-qwen-1.5b"
@@ -65,32 +65,47 @@ def speed_of(row):
                default=(0, 0))[1]
 
 
+def middle_of(turns, full):
+    """Of an arm's turns the one of median speed, with each length's speed over the full cache's.
+
+    Of an even number the lower of the two in the middle.
+    """
+    row = sorted(turns, key=speed_of)[(len(turns) - 1) // 2]
+    marks = []
+    for i, mark in enumerate(row["marks"]):
+        pairs = [(turn["marks"][i], base["marks"][i]) for turn, base in zip(turns, full)]
+        ratio = {}
+        if pairs and all(ours["fits"] and base["fits"] for ours, base in pairs):
+            ratio["over_full"] = paired_ratio([ours["avg_ts"] for ours, _ in pairs],
+                                              [base["avg_ts"] for _, base in pairs])
+        marks.append({**mark, **ratio})
+    return {**row, "marks": marks}
+
+
 def measure_in_turns(options, shape, model, batch):
-    """One row per arm: of its turns the one of median speed."""
+    """One row per arm."""
     turns = {arm: [] for arm in options.arms}
     for _ in range(options.repetitions):
         for arm in options.arms:
             turns[arm].append(measure(options, shape, model, batch, arm))
-    # Of an even number the lower of the two in the middle.
-    return [sorted(rows, key=speed_of)[(len(rows) - 1) // 2] for rows in turns.values()]
+    return [middle_of(rows, turns.get("full", []) if arm != "full" else [])
+            for arm, rows in turns.items()]
 
 
-def cell(mark, base):
+def cell(mark):
     if not mark["fits"]:
         return "does not fit"
-    ratio = f" ({mark['avg_ts'] / base['avg_ts']:.2f}x)" if base and base["fits"] else ""
+    ratio = f" ({mark['over_full']:.2f}x)" if "over_full" in mark else ""
     return f"{mark['avg_ts']:.1f}{ratio}"
 
 
 def table(rows, shape, batch):
     chosen = [r for r in rows if r["shape"] == shape and r["batch"] == batch]
     lengths = [mark["n_gen"] for mark in chosen[0]["marks"]]
-    full = next((r for r in chosen if r["arm"] == "full"), None)
     body = []
     for row in chosen:
-        bases = full["marks"] if full and row is not full else [None] * len(lengths)
         last = [mark for mark in row["marks"] if mark["fits"]]
-        body.append([row["name"], *(cell(m, b) for m, b in zip(row["marks"], bases)),
+        body.append([row["name"], *(cell(mark) for mark in row["marks"]),
                      f"{last[-1]['kv_peak_bytes'] / 2**20:.0f}" if last else "-",
                      f"{last[-1]['compression_seconds'] / last[-1]['seconds'] * 100:.2f} %" if last else "-",
                      f"{last[-1]['bytes_per_second'] / row['read_bandwidth'] * 100:.0f} %" if last else "-"])
@@ -131,7 +146,8 @@ def parse():
     parser.add_argument("--generate", type=int, default=32768)
     parser.add_argument("--batch", type=numbers, default="1,8,16")
     parser.add_argument("--repetitions", type=int, default=1,
-                        help="turns of all arms; of each arm the run of median speed counts (1)")
+                        help="turns of all arms; of each arm the run of median speed counts, and of its "
+                             "ratios to the full cache in the same turn the median (1)")
     parser.add_argument("--points", type=int, default=12, help="places where the model runs")
     parser.add_argument("--whole", action="store_true", help="run every step")
     output_options(parser, "compression")

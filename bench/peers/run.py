@@ -14,20 +14,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from bench_tools import (ROOT, fail, find_laconic, json_of, machine_options, markdown, median,  # noqa: E402
-                         model_of, model_options, numbers, output_options, outputs_of, report_of, say,
-                         system_of, write_json)
+                         model_of, model_options, numbers, output_options, outputs_of, paired_ratio, report_of,
+                         say, system_of, write_json)
 from engines import Laconic, LlamaBench, NodeLlamaCpp  # noqa: E402
 from svg_plot import BOTTOM, COLOURS, HEIGHT, TOP, WIDTH, Axes, round_steps, text, write_page  # noqa: E402
-
-
-def sizes_of(about):
-    """(weights that a decode step reads, bytes of a token's f16 rows), as `inspect` tells of the file.
-
-    Summed over its tensors: a mix such as q4_k_m has several types.
-    """
-    looked_up = [] if about["tied_head"] else ["model.embed_tokens.weight"]
-    step = sum(t["bytes"] for t in about["tensors"] if t["name"] not in looked_up)
-    return step, about["kv_bytes_per_token"]["f16"]
 
 
 def plan(options):
@@ -102,7 +92,8 @@ def result_of(model, kind, test, seconds, sizes):
 
 
 def measure(options, kind, model, results):
-    sizes = sizes_of(json_of([options.laconic, "inspect", model, "--tensors", "--json"]))
+    about = json_of([options.laconic, "inspect", model, "--json"])
+    sizes = about["bytes_per_step"], about["kv_bytes_per_token"]["f16"]
     engines = engines_for(options, model)
     reads = []
     try:
@@ -137,7 +128,7 @@ def table(results, names, read):
             row += [f"{one['tokens_per_second']:.1f}" if one else "-", f"{rate:.1f}" if rate else "-"]
         for name in names[1:]:
             one = result["engines"].get(name)
-            row.append(f"{ours['tokens_per_second'] / one['tokens_per_second']:.2f}x" if one else "-")
+            row.append(f"{paired_ratio(one['seconds'], ours['seconds']):.2f}x" if one else "-")
         rate = ours["gigabytes_per_second"]
         row.append(f"{rate * 1e9 / read * 100:.0f} %" if rate else "-")
         rows.append(row)
