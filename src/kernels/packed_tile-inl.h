@@ -11,12 +11,6 @@
 #define LACONIC_TILE_INLINE HWY_INLINE
 #endif
 
-// How far ahead of the products memory is asked for. Twelve activation rows take about 60 cycles
-// for a block of 512 bytes, so that the latency of memory (some 400 cycles) is 4 KB and more; the
-// 3 KB made 12 rows 1.4 times slower, from 16 KB on nothing is gained (Zen 5).
-// Only for the first activation rows: the others find the weights in the cache.
-inline constexpr std::size_t kPackedPrefetchBytes = 8 * 1024;
-
 // Activation rows of the fastest tile. With 32 registers: 12 integer sums, 12 sums of f32, a pair
 // of weights and the operands; with 16 registers 4 of each.
 inline constexpr std::size_t kWidestTile = kManyRegisters ? 12 : 4;
@@ -29,9 +23,6 @@ inline constexpr std::size_t kOnePassRows = kManyRegisters ? 16 : 4;
 // Rows whose integer sums are made at once.
 template <std::size_t kX>
 inline constexpr std::size_t kRowsAtOnce = kX > kWidestTile ? kX / 2 : kX;
-
-// Weights that stay in the cache while the activation rows go by: half of a 512 KiB L2.
-inline constexpr std::size_t kChunkBytes = 256 * 1024;
 
 // The activation rows of a tile, at one block: row t is lane t % 4 of quad t / 4.
 template <std::size_t kX>
@@ -148,7 +139,7 @@ HWY_NOINLINE void packed_tile(const PackedArguments& a, std::size_t group, std::
   for (std::size_t unit = 0; unit < units; ++unit) {
     for (std::size_t b = 0; b < kLayout.unit_blocks; ++b) {
       for (std::size_t line = 0; from_memory && line < kLayout.block_bytes; line += kLineBytes) {
-        hwy::Prefetch(w + kPackedPrefetchBytes + line);
+        hwy::Prefetch(w + kLookAheadBytes + line);
       }
       add_block<Format>(w, s, b, x, first_part, acc);
       w += kLayout.block_bytes;

@@ -30,10 +30,6 @@ inline constexpr std::size_t kParts = kPackedRows / kLanes;
 // sums, four weights and an activation of 32 registers, or 12 sums of 16.
 inline constexpr std::size_t kPlainTile = kManyRegisters ? 6 : 3;
 
-// As packed_tile-inl.h.
-inline constexpr std::size_t kPlainPrefetchBytes = 8 * 1024;
-inline constexpr std::size_t kPlainChunkBytes = 256 * 1024;
-
 // Both columns of a block, of the rows of one part.
 struct PlainF32 {
   static constexpr DType kType = DType::kF32;
@@ -111,12 +107,12 @@ HWY_NOINLINE void plain_tile(const PlainArguments& a, std::size_t vector, std::s
   const bool from_memory = first == 0;
   // Behind the end of a group lies the next one, which may be this tile's other one.
   constexpr std::size_t kOtherGroups = (kVectors - 1) / kParts;
-  const std::size_t border = cols - std::min(cols, kPlainPrefetchBytes / kBlockBytes * 2);
+  const std::size_t border = cols - std::min(cols, kLookAheadBytes / kBlockBytes * 2);
   std::size_t k = 0;
   for (; k + 1 < cols; k += 2) {
     V w0[kVectors];
     V w1[kVectors];
-    const std::size_t ahead = kPlainPrefetchBytes + (k < border ? 0 : kOtherGroups * group_bytes);
+    const std::size_t ahead = kLookAheadBytes + (k < border ? 0 : kOtherGroups * group_bytes);
     for (std::size_t v = 0; v < kVectors; ++v) {
       for (std::size_t line = 0; from_memory && line < kBlockBytes; line += kLineBytes) {
         hwy::Prefetch(w[v] + ahead + line);
@@ -164,7 +160,7 @@ template <class Format>
 HWY_INLINE void plain_range(const PlainArguments& a, std::size_t begin, std::size_t end) {
   const std::size_t group_bytes =
       std::max<std::size_t>(packed_group(Format::kType, a.w.cols).weights, 1);
-  const std::size_t chunk = std::max<std::size_t>(kPlainChunkBytes / group_bytes / 2 * 2, 2);
+  const std::size_t chunk = std::max<std::size_t>(kChunkBytes / group_bytes / 2 * 2, 2);
   for (std::size_t group = begin; group < end; group += chunk) {
     const std::size_t stop = std::min(end, group + chunk);
     std::size_t first = 0;
