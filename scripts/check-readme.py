@@ -4,7 +4,7 @@
 
 Every line of a fenced sh or bash block is looked at, in order. `laconic ...` and
 `python3 examples/...` run in a scratch folder that shares the project's examples/ and models/ and
-must succeed; scripts must exist and be executable; git, cmake and their like are left alone. A
+must succeed; scripts and benches must exist and be executable; git, cmake and their like are left alone. A
 block after <!-- needs: checkpoint --> is not run: its subcommands and flags must be in
 `laconic ... --help`.
 Links between the project's pages must lead somewhere.
@@ -70,7 +70,7 @@ def check(command, needs, scratch, environment, binary):
     first = words[0]
     if first == "bash" and len(words) > 1:
         return "exists", None if (ROOT / words[1]).is_file() else f"no file {words[1]}"
-    if first.startswith("scripts/"):
+    if first.startswith(("scripts/", "bench/")):
         fine = os.access(ROOT / first, os.X_OK)
         return "exists", None if fine else f"{first} is not an executable file"
     if first in LEFT_ALONE:
