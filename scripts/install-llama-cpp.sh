@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # install-llama-cpp.sh [FOLDER]: llama.cpp's prebuilt CPU library, through npm, into
-# FOLDER/node_modules (default build/). The tests llama_cpp.* and
-# bench/peers/run.py want it.
+# FOLDER/node_modules (default build/), for the tests llama_cpp.* and bench/peers/run.py.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 folder=${1:-$root/build}

@@ -42,15 +42,14 @@ Json describe_tokenizer(const Checkpoint& checkpoint) {
 
 Json describe_model(const Checkpoint& checkpoint, TensorList tensors) {
   const ModelConfig& config = checkpoint.config();
-  std::size_t parameters = 0, bytes = 0, looked_up = 0;
+  std::size_t parameters = 0, bytes = 0, step_bytes = 0;
   std::map<std::string, std::pair<std::size_t, std::size_t>> types;  // tensors and bytes
   Json list = Json::array();
   for (const TensorView& tensor : checkpoint.tensors()) {
     const std::string type(dtype_name(tensor.type));
     parameters += tensor.bytes.size() / block_bytes(tensor.type) * block_elements(tensor.type);
     bytes += tensor.bytes.size();
-    // Of an embedding that is not the head too, a step reads one row.
-    if (tensor.name == kEmbeddingName && !config.tied_head) looked_up = tensor.bytes.size();
+    if (!only_looked_up(tensor, config)) step_bytes += tensor.bytes.size();
     types[type].first += 1;
     types[type].second += tensor.bytes.size();
     list.push_back({{"name", tensor.name},
@@ -86,7 +85,7 @@ Json describe_model(const Checkpoint& checkpoint, TensorList tensors) {
                 {"factor", config.rope.factor}}},
               {"parameters", parameters},
               {"weight_bytes", bytes},
-              {"bytes_per_step", bytes - looked_up},
+              {"bytes_per_step", step_bytes},
               {"types", type_table},
               {"kv_bytes_per_token", kv},
               {"tokenizer", describe_tokenizer(checkpoint)},

@@ -24,6 +24,11 @@ namespace laconic {
 // The embedding, and the output head too where the config ties it.
 inline constexpr const char* kEmbeddingName = "model.embed_tokens.weight";
 
+// Whether a step reads single rows of a tensor: those of an embedding that is not the head too.
+inline bool only_looked_up(const TensorView& tensor, const ModelConfig& config) {
+  return tensor.name == kEmbeddingName && !config.tied_head;
+}
+
 class Checkpoint {
  public:
   // A Hugging Face directory or a .gguf file. Error(kInput) says what is missing or wrong.

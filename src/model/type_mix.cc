@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "model/checkpoint.h"
+
 namespace laconic {
 namespace {
 
@@ -35,7 +37,7 @@ TypeMix TypeMix::q4_k_m() {
 
 DType TypeMix::of(const ModelConfig& config, std::string_view name) const {
   if (!more_bits_) return most_;
-  const std::string_view head = config.tied_head ? "model.embed_tokens.weight" : "lm_head.weight";
+  const std::string_view head = config.tied_head ? kEmbeddingName : "lm_head.weight";
   if (name == head) return DType::kQ6_K;
   if (!name.ends_with(".v_proj.weight") && !name.ends_with(".down_proj.weight")) return most_;
   const std::optional<std::size_t> layer = layer_of(name);

@@ -63,8 +63,7 @@ class Loader {
   // An embedding of its own is looked up only: where the file has the right type, its pages do.
   bool is_packed(const TensorView& tensor) const {
     if (tensor.shape.size() != 2) return false;
-    const bool looked_up = tensor.name == kEmbeddingName && !checkpoint_.config().tied_head;
-    return !looked_up || target(tensor) != tensor.type;
+    return !only_looked_up(tensor, checkpoint_.config()) || target(tensor) != tensor.type;
   }
 
   Matrix pack(const WeightView& view) {

@@ -21,8 +21,7 @@ class Tools(unittest.TestCase):
         self.assertEqual(bench_tools.median([7.0]), 7.0)
 
     def test_ratios_are_those_of_the_turns(self):
-        # The machine became twice as slow behind the first turn: 6 / 4 would be the medians'.
-        self.assertEqual(bench_tools.paired_ratio([12.0, 6.0, 4.0], [8.0, 4.0, 3.0]), 1.5)
+        # 8 / 4 would be the medians'.
         self.assertEqual(bench_tools.paired_ratio([8.0, 12.0, 6.0], [8.0, 4.0, 4.0]), 1.5)
         with self.assertRaises(ValueError):
             bench_tools.paired_ratio([1.0, 2.0], [1.0])
